@@ -1,0 +1,100 @@
+"""How a rule is declared and found: one decorator, one dictionary."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+RuleFunction = Callable[..., tuple[Any, Callable[..., Any]]]
+
+
+@dataclass(frozen=True)
+class Sample:
+    """Arguments of one call of a rule, from which its test is made."""
+
+    args: tuple[Any, ...]
+    kwargs: dict[str, Any]
+
+
+def sample(*args: Any, **kwargs: Any) -> Sample:
+    """Write a sample as the call itself: ``sample(make(2, 3), dim=1)``."""
+    return Sample(args, kwargs)
+
+
+class Make:
+    """A factory of random tensors for samples, all of one dtype.
+
+    ``make(2, 3)`` is normal, ``make.positive(2, 3)`` lies in [0.5, 2), and
+    ``make.integers(10, 2, 3)`` holds int64 values in [0, 10).
+    """
+
+    def __init__(self, dtype: torch.dtype = torch.float64, seed: int = 0) -> None:
+        self.dtype = dtype
+        self.generator = torch.Generator().manual_seed(seed)
+
+    def __call__(self, *shape: int) -> Tensor:
+        return torch.randn(shape, dtype=self.dtype, generator=self.generator)
+
+    def positive(self, *shape: int) -> Tensor:
+        return 0.5 + 1.5 * torch.rand(shape, dtype=self.dtype, generator=self.generator)
+
+    def integers(self, high: int, *shape: int) -> Tensor:
+        return torch.randint(high, shape, generator=self.generator)
+
+
+Samples = Callable[[Make], Iterable[Sample]]
+
+
+@dataclass(frozen=True)
+class Rule:
+    """One op's mathematics.
+
+    ``function(*args, **kwargs)`` takes the op's own arguments under torch's own
+    names and returns ``(output, backward)``. ``backward(*cotangents)`` takes one
+    cotangent per output tensor and returns the cotangents of the arguments: one
+    tensor for the first argument alone, or a tuple, one entry per argument in
+    order (shorter is allowed). ``None`` means that no gradient flows; a list
+    stands for an argument that is itself a sequence of tensors.
+    """
+
+    name: str
+    function: RuleFunction
+    targets: tuple[Callable[..., Any], ...]
+    samples: Samples
+
+
+RULES: dict[Callable[..., Any], Rule] = {}
+
+
+def rule(
+    *targets: Callable[..., Any], samples: Samples
+) -> Callable[[RuleFunction], RuleFunction]:
+    """Declare the decorated function as the rule of every torch function in `targets`.
+
+    Raises:
+        ValueError: if no target or no sample is given, or a target has a rule already.
+    """
+
+    def declare(function: RuleFunction) -> RuleFunction:
+        name = function.__name__
+        if not targets:
+            raise ValueError(f"rule {name}: name at least one torch function that it derives")
+        if not callable(samples) or not any(True for _ in samples(Make())):
+            raise ValueError(f"rule {name}: give sample inputs, its test is made from them")
+        declared = Rule(name, function, targets, samples)
+        for target in targets:
+            if target in RULES:
+                raise ValueError(f"rule {name}: {target} already has the rule {RULES[target].name}")
+            RULES[target] = declared
+        return function
+
+    return declare
+
+
+def find(function: Callable[..., Any]) -> Rule | None:
+    """The rule of a torch function, or None."""
+    return RULES.get(function)
