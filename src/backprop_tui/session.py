@@ -1,19 +1,146 @@
-"""A sequence of recorded training steps, and travel between them."""
+"""A sequence of training steps, and exact travel between them."""
+
 from __future__ import annotations
+
+import random
+from abc import ABC, abstractmethod
+from collections import OrderedDict
 from collections.abc import Callable
+from copy import deepcopy
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
 from .steps import Trace
 
-class Session:
-    """What the screen debugs."""
+_CACHED_TRACES = 8
+_STATE_BUDGET = 256 * 2**20
 
-    title: str                    # "two-layer ReLU net"
-    iterations: int               # how many there are at most
-    losses: dict[int, float]      # iteration -> loss, for those visited
+
+@dataclass(frozen=True)
+class Snapshot:
+    """Everything that a training step starts from: a replay from here gives the same bits."""
+
+    model: dict[str, Any]
+    optimizer: dict[str, Any]
+    training: dict[str, bool]
+    torch_rng: Any
+    numpy_rng: Any
+    python_rng: Any
+
+    @classmethod
+    def take(cls, model: nn.Module, optimizer: torch.optim.Optimizer) -> Snapshot:
+        return cls(
+            deepcopy(model.state_dict()),
+            deepcopy(optimizer.state_dict()),
+            {name: module.training for name, module in model.named_modules()},
+            torch.get_rng_state(),
+            np.random.get_state(),
+            random.getstate(),
+        )
+
+    def restore(self, model: nn.Module, optimizer: torch.optim.Optimizer) -> None:
+        model.load_state_dict(self.model)
+        optimizer.load_state_dict(deepcopy(self.optimizer))
+        for name, module in model.named_modules():
+            module.training = self.training[name]
+        torch.set_rng_state(self.torch_rng)
+        np.random.set_state(self.numpy_rng)
+        random.setstate(self.python_rng)
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of the model's state; the optimizer's is counted as much again."""
+        return 2 * sum(tensor.nbytes for tensor in self.model.values())
+
+
+class Session(ABC):
+    """What the screen debugs: iterations that can be visited in any order.
+
+    A step is `train`ed plainly on the way and recorded by `record` where it is looked at;
+    both start from the same snapshot and compute the same bits. Snapshots are thinned out
+    evenly when they outgrow their budget, and the steps between are run again.
+
+    Attributes:
+        title: what is being debugged.
+        iterations: the last iteration there is (the first is 1).
+        losses: iteration -> loss, for those visited.
+    """
+
+    title: str
+    iterations: int
+
+    def __init__(self, model: nn.Module, optimizer: torch.optim.Optimizer) -> None:
+        self.model, self.optimizer = model, optimizer
+        self.losses: dict[int, float] = {}
+        self._snapshots = {1: Snapshot.take(model, optimizer)}
+        self._stride = 1
+        self._next = 1  # the iteration that the model stands before
+        self._traces: OrderedDict[int, Trace] = OrderedDict()
+
+    @abstractmethod
+    def train(self, iteration: int) -> float:
+        """Run one training step on the model as it stands, and return its loss."""
+
+    @abstractmethod
+    def record(self, iteration: int) -> Trace:
+        """Run one training step on the model as it stands, recorded."""
 
     def trace(self, iteration: int) -> Trace:
-        """The training step of this iteration (1-based); a few are cached. Exact however one gets there."""
-        raise NotImplementedError
+        """The training step of `iteration`, the same however one gets there.
 
-    def run_to(self, iteration: int, progress: Callable[[int], bool]) -> int:
-        """Train up to `iteration`, calling progress(i) now and then; it answers False to stop. Returns where it stopped."""
-        raise NotImplementedError
+        Raises:
+            IndexError: if there is no such iteration.
+        """
+        if not 1 <= iteration <= self.iterations:
+            raise IndexError(f"no iteration {iteration}: there are 1 to {self.iterations}")
+        if iteration not in self._traces:
+            self.run_to(iteration)
+            trace = self.record(iteration)
+            self._arrive(iteration + 1, trace.loss)
+            self._traces[iteration] = trace
+            if len(self._traces) > _CACHED_TRACES:
+                self._traces.popitem(last=False)
+        self._traces.move_to_end(iteration)
+        return self._traces[iteration]
+
+    def run_to(self, iteration: int, progress: Callable[[int], bool] = lambda _: True) -> int:
+        """Train until the model stands before `iteration`.
+
+        Args:
+            progress: told each iteration that is reached; it answers False to stop there.
+
+        Returns:
+            The iteration that the model stands before.
+        """
+        if self._next != iteration:
+            start = max(known for known in self._snapshots if known <= iteration)
+            if not start <= self._next <= iteration:
+                self._snapshots[start].restore(self.model, self.optimizer)
+                self._next = start
+        while self._next < iteration:
+            self._arrive(self._next + 1, self.train(self._next))
+            if not progress(self._next):
+                break
+        return self._next
+
+    def _arrive(self, iteration: int, loss: float) -> None:
+        """The model now stands before `iteration`; the step before it had this loss."""
+        self.losses[iteration - 1] = loss
+        self._next = iteration
+        if iteration not in self._snapshots and (iteration - 1) % self._stride == 0:
+            self._snapshots[iteration] = Snapshot.take(self.model, self.optimizer)
+            self._thin_out()
+
+    def _thin_out(self) -> None:
+        size = self._snapshots[1].nbytes
+        while len(self._snapshots) > 2 and len(self._snapshots) * size > _STATE_BUDGET:
+            self._stride *= 2
+            self._snapshots = {
+                number: kept
+                for number, kept in self._snapshots.items()
+                if (number - 1) % self._stride == 0
+            }

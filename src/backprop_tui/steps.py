@@ -1,93 +1,150 @@
-"""A rule traced line by line, and a whole training step as a list of such lines."""
+"""A whole training step as a list of small steps: what the screen, the transcript and the REPL read."""
+
 from __future__ import annotations
 
-import ast
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+import torch
 from torch import Tensor
 
-from .compare import Comparison
+from .compare import Comparison, Verdict
+from .compare import worst as worst_of
+from .lines import Line
 
-@dataclass(frozen=True)
-class Line:
-    """One statement of a rule as it ran, with what it read and what it bound."""
+__all__ = ["Given", "Group", "Line", "Step", "Trace", "Twin"]
 
-    function: str                 # "linear" or "linear.backward"
-    file: str                     # path of the rule's file
-    first: int                    # first and last line number of the statement in that file
-    last: int
-    text: str                     # the statement's source, dedented
-    target: str                   # the name it bound, "dweight"
-    statement: ast.stmt
-    reads: Mapping[str, Any]      # names it read, with their values at that moment
-    value: Any                    # what it bound (a tensor)
 
 @dataclass(frozen=True)
 class Twin:
-    """The tensor of autograd (or of torch) that a step's value stands beside."""
+    """The tensor of autograd, or of torch's forward, that a step's value stands beside.
 
-    label: str                    # "pgrad[2]", "y_pred", "loss_fn"
-    detail: str                   # "2.weight"
+    `comparison` is chained: all the way by hand against all the way by torch.
+    """
+
+    label: str
+    detail: str
     value: Tensor
-    comparison: Comparison        # of the step's value with this one (chained)
+    comparison: Comparison
+
 
 @dataclass(frozen=True)
 class Step:
-    """The smallest step of the debugger: one value comes into being."""
+    """The smallest step of the debugger: one value comes into being.
+
+    Attributes:
+        phase: "forward", "loss", "backward" or "update".
+        group: the visit to an op that it belongs to, an index into `Trace.groups`.
+        layer: module path, "" for what stands outside the model.
+        name: its Python identifier in the REPL, "sum_rex2"; `label` as shown, "sum(rex2)".
+        formula: "rex4 = reᵀ · x4"; `algebra`: the shapes, "2×5ᵀ · 2×4 = 5×4".
+        note: a sentence of the lesson, may be empty.
+        line: the rule's line; None for what no rule computes, such as dL/dloss = 1.
+        names: the rule's own names -> names on the screen ("dy" -> "re").
+    """
 
     index: int
-    phase: str                    # "forward" | "loss" | "backward" | "update"
-    group: int                    # number of the op visit it belongs to; n/N moves by it
-    layer: str                    # module path, "0"; "" for what is outside the model; ] and [ move by it
-    name: str                     # Python identifier in the REPL: "x4", "rex4", "sum_rex2"
-    label: str                    # as shown on screen: "sum(rex2)"
+    phase: str
+    group: int
+    layer: str
+    name: str
+    label: str
     value: Tensor
-    formula: str                  # "rex4 = reᵀ · x4"
-    algebra: str                  # "5×2 · 2×4 = 5×4"
-    note: str                     # one sentence of the lesson, may be empty
-    line: Line | None             # None for the seed dL/dloss = 1
-    names: Mapping[str, str]      # the rule's own name -> name on screen, for this line ("dy" -> "re")
+    formula: str
+    algebra: str
+    note: str = ""
+    line: Line | None = None
+    names: Mapping[str, str] = field(default_factory=dict)
     twin: Twin | None = None
+
 
 @dataclass(frozen=True)
 class Group:
-    """One op visited in one phase: a foldable heading over its steps."""
+    """One op visited in one phase: a foldable heading over its steps.
+
+    `isolated` judges the op alone: its rule fed with autograd's own incoming cotangent.
+    """
 
     index: int
     phase: str
     layer: str
-    title: str                    # "0 Linear 3→4"
-    rule: str | None              # rule name, None where there is none
-    source: tuple[str, int] | None   # the user's own file and line
-    formula: str                  # PyTorch's own formula or the rule's one-line summary
+    title: str
+    op: str
+    rule: str | None
+    source: tuple[str, int] | None
+    formula: str
     isolated: Comparison | None
-    steps: tuple[int, ...]        # indices into Trace.steps
+    steps: tuple[int, ...]
+
 
 @dataclass(frozen=True)
 class Given:
-    """A tensor that the step starts from: x, P0..P3, y."""
+    """A tensor that the step starts from: x, P0, …, y."""
 
     name: str
     label: str
-    detail: str                   # "0.weight"
+    detail: str
     value: Tensor
-    phase: str                    # the phase whose pane shows it first: "forward" or "loss"
+    phase: str
+
+
+@dataclass(frozen=True)
+class Gradient:
+    """A parameter's gradient as autograd left it, beside the hand-made one."""
+
+    name: str
+    label: str
+    value: Tensor
+    comparison: Comparison
+
 
 @dataclass(frozen=True)
 class Trace:
-    """One training step, computed whole; the screen shows it up to a cursor."""
+    """One training step, computed whole; the screen shows it up to a cursor.
+
+    Attributes:
+        iteration: 1-based.
+        constants: plain numbers that the formulas use, such as lr.
+        gradients: one for each parameter, in the model's order.
+        autograd_at: index of the step from which autograd's gradients exist.
+        warning: why manual and autograd are expected to differ, or "".
+    """
 
     title: str
-    iteration: int                # 1-based
+    iteration: int
     given: tuple[Given, ...]
     groups: tuple[Group, ...]
     steps: tuple[Step, ...]
     loss: float
-    gradient_norms: Mapping[str, float]      # parameter name on screen -> norm of autograd's gradient
+    constants: Mapping[str, float]
+    gradients: tuple[Gradient, ...]
+    autograd_at: int
+    warning: str = ""
+
+    @property
+    def gradient_norms(self) -> dict[str, float]:
+        """Parameter name -> the 2-norm of autograd's gradient."""
+        return {item.name: float(item.value.norm()) for item in self.gradients}
+
+    def worst(self, at: int | None = None) -> Verdict:
+        """The worst verdict of the steps up to `at`, inclusive; of all without it."""
+        steps = self.steps if at is None else self.steps[: at + 1]
+        return worst_of(step.twin.comparison for step in steps if step.twin)
 
     def namespace(self, at: int) -> dict[str, Any]:
-        """Every name that holds at step `at` (inclusive), as the REPL binds it:
-        x, y, P0.., x1.., re, rex4.., and pgrad (a list, None until autograd's phase has reached it) and grad (a dict)."""
-        raise NotImplementedError
+        """Every name that holds at step `at` (inclusive), as the REPL binds it.
+
+        `pgrad` is a list and `grad` a dict by parameter path; both hold None until
+        autograd has run.
+        """
+        names: dict[str, Any] = {"torch": torch, **self.constants}
+        names.update((item.name, item.value) for item in self.given)
+        known = at >= self.autograd_at
+        names["pgrad"] = [item.value if known else None for item in self.gradients]
+        names["grad"] = {item.name: item.value if known else None for item in self.gradients}
+        for step in self.steps[: at + 1]:
+            names[step.name] = step.value
+            if step.twin is not None and step.twin.label.isidentifier():
+                names[step.twin.label] = step.twin.value
+        return names

@@ -1,8 +1,14 @@
-"""How a rule is declared and found: one decorator, one dictionary."""
+"""How a rule is declared and found: one decorator, one dictionary.
+
+A cotangent here is ∂L/∂value in plain algebra, with no conjugations. PyTorch's gradient
+of a complex value is its conjugate, so whoever feeds a rule from autograd conjugates on
+the way in and out; for real values nothing changes.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+import inspect
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -66,8 +72,39 @@ class Rule:
     targets: tuple[Callable[..., Any], ...]
     samples: Samples
 
+    def keywords(self, kwargs: Mapping[str, Any]) -> dict[str, Any]:
+        """A call's keyword arguments under the rule's own names: ``axis=0`` is ``dim=0``."""
+        own = inspect.signature(self.function).parameters
+        return {key if key in own else NUMPY_NAMES.get(key, key): kwargs[key] for key in kwargs}
+
+
+# The second spelling that torch's own argument parser accepts for these names.
+NUMPY_NAMES = {
+    "a": "input",
+    "x": "input",
+    "x1": "input",
+    "x2": "other",
+    "self": "input",
+    "axis": "dim",
+    "keepdims": "keepdim",
+}
 
 RULES: dict[Callable[..., Any], Rule] = {}
+
+
+def spellings(*names: str) -> tuple[Callable[..., Any], ...]:
+    """Every way to call these ops: ``torch.exp``, ``Tensor.exp``, ``torch.exp_``, ``Tensor.exp_``.
+
+    Raises:
+        ValueError: if torch has no function of one of the names.
+    """
+    found: dict[Callable[..., Any], None] = {}
+    for name in names:
+        ways = [getattr(place, name + end, None) for place in (torch, Tensor) for end in ("", "_")]
+        if not any(ways):
+            raise ValueError(f"torch has no function named {name}")
+        found.update((way, None) for way in ways if way is not None)
+    return tuple(found)
 
 
 def rule(
@@ -85,8 +122,8 @@ def rule(
             raise ValueError(f"rule {name}: name at least one torch function that it derives")
         if not callable(samples) or not any(True for _ in samples(Make())):
             raise ValueError(f"rule {name}: give sample inputs, its test is made from them")
-        declared = Rule(name, function, targets, samples)
-        for target in targets:
+        declared = Rule(name, function, tuple(dict.fromkeys(targets)), samples)
+        for target in declared.targets:
             if target in RULES:
                 raise ValueError(f"rule {name}: {target} already has the rule {RULES[target].name}")
             RULES[target] = declared

@@ -1,0 +1,154 @@
+"""A rule's line as mathematics: with the names on the screen, or with the shapes of its terms."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from torch import Tensor
+
+from .lines import Line
+
+_SUBSCRIPT = str.maketrans("0123456789-", "₀₁₂₃₄₅₆₇₈₉₋")
+_SUPERSCRIPT = str.maketrans("0123456789-", "⁰¹²³⁴⁵⁶⁷⁸⁹⁻")
+_SIGNS: dict[type[ast.AST], tuple[str, int]] = {
+    ast.Gt: (" > ", 1),
+    ast.GtE: (" ≥ ", 1),
+    ast.Lt: (" < ", 1),
+    ast.LtE: (" ≤ ", 1),
+    ast.Eq: (" = ", 1),
+    ast.NotEq: (" ≠ ", 1),
+    ast.BitOr: (" ∨ ", 1),
+    ast.BitAnd: (" ∧ ", 2),
+    ast.Add: (" + ", 3),
+    ast.Sub: (" − ", 3),
+    ast.Mult: (" ∘ ", 4),
+    ast.Div: (" / ", 4),
+    ast.MatMult: (" · ", 4),
+    ast.Pow: ("^", 6),
+}
+_UNARY, _ATOM = 5, 9
+_TRANSPOSED = {"T", "mT", "H", "mH", "t"}
+_SILENT = {"to", "contiguous", "clone", "unbroadcast"}  # they do not change what is meant
+
+
+def shape_text(value: Any) -> str:
+    """``2×3`` for a tensor, ``scalar`` for a 0-d one."""
+    return "×".join(map(str, value.shape)) or "scalar"
+
+
+def formula(line: Line, names: Mapping[str, str], result: str) -> str:
+    """The line with the names on the screen: ``rex4 = reᵀ · x4``."""
+    return f"{result} = {_render(line, lambda name: names.get(name, name))}"
+
+
+def algebra(line: Line) -> str:
+    """The line with the shapes of its terms: ``2×5ᵀ · 2×4 = 5×4``."""
+
+    def shape_of(name: str) -> str:
+        value = line.reads.get(name)
+        if isinstance(value, Tensor):
+            return "×".join(map(str, value.shape)) or "1"
+        return f"{value:g}" if isinstance(value, (int, float)) else name
+
+    return f"{_render(line, shape_of)} = {shape_text(line.value)}"
+
+
+def _render(line: Line, leaf: Callable[[str], str]) -> str:
+    statement = line.statement
+    writer = _Writer(leaf, line.reads)
+    if isinstance(statement, ast.AugAssign):
+        combined = ast.BinOp(statement.target, statement.op, statement.value)
+        return writer.write(combined)[0]
+    value = getattr(statement, "value", None)
+    return writer.write(value)[0] if value is not None else line.text
+
+
+class _Writer:
+    """Turns an expression into (text, binding strength)."""
+
+    def __init__(self, leaf: Callable[[str], str], reads: Mapping[str, Any]) -> None:
+        self.leaf = leaf
+        self.reads = reads
+
+    def write(self, node: ast.expr) -> tuple[str, int]:
+        match node:
+            case ast.Name(id=name):
+                return self.leaf(name), _ATOM
+            case ast.Constant(value=value):
+                return f"{value:g}" if isinstance(value, float) else str(value), _ATOM
+            case ast.BinOp(left=left, op=op, right=right) if type(op) in _SIGNS:
+                return self._binary(left, op, right)
+            case ast.Compare(left=left, ops=[op], comparators=[right]) if type(op) in _SIGNS:
+                return self._binary(left, op, right)
+            case ast.UnaryOp(op=ast.USub(), operand=operand):
+                return f"−{self._inside(operand, _UNARY)}", _UNARY
+            case ast.Attribute(value=value, attr=attr) if attr in _TRANSPOSED:
+                return f"{self._inside(value, _ATOM)}ᵀ", _ATOM
+            case ast.Call(func=ast.Attribute(value=value, attr=name), args=args):
+                return self._method(node, value, name, args)
+            case ast.Call(func=ast.Name(id=name), args=[first, *_]) if name in _SILENT:
+                return self.write(first)
+            case ast.Call(func=ast.Name(id=name), args=args):
+                return f"{name}({self._list(args)})", _ATOM
+        return self._verbatim(node), _ATOM
+
+    def _inside(self, node: ast.expr, strength: int) -> str:
+        text, own = self.write(node)
+        return text if own >= strength else f"({text})"
+
+    def _list(self, nodes: list[ast.expr]) -> str:
+        return ", ".join(self.write(node)[0] for node in nodes)
+
+    def _binary(self, left: ast.expr, op: ast.AST, right: ast.expr) -> tuple[str, int]:
+        sign, strength = _SIGNS[type(op)]
+        if isinstance(op, ast.Pow):
+            if isinstance(right, ast.Constant) and isinstance(right.value, int):
+                power = str(right.value).translate(_SUPERSCRIPT)
+                return f"{self._inside(left, _ATOM)}{power}", _ATOM
+        elif isinstance(op, ast.Mult) and (self._is_scalar(left) or self._is_scalar(right)):
+            sign = "·"
+        return f"{self._inside(left, strength)}{sign}{self._inside(right, strength + 1)}", strength
+
+    def _is_scalar(self, node: ast.expr) -> bool:
+        if isinstance(node, ast.Constant):
+            return True
+        if isinstance(node, ast.BinOp):
+            return self._is_scalar(node.left) and self._is_scalar(node.right)
+        value = self.reads.get(node.id) if isinstance(node, ast.Name) else None
+        return isinstance(value, (int, float)) or (isinstance(value, Tensor) and value.dim() == 0)
+
+    def _method(
+        self, node: ast.expr, value: ast.expr, name: str, args: list[ast.expr]
+    ) -> tuple[str, int]:
+        of_torch = isinstance(value, ast.Name) and value.id in ("torch", "F", "math")
+        if of_torch:
+            match name, args:
+                case "where", [mask, kept, ast.Constant(value=0 | 0.0)]:
+                    strength = _SIGNS[ast.Mult][1]
+                    inside = self._inside(mask, strength), self._inside(kept, strength + 1)
+                    return " ∘ ".join(inside), strength
+                case _:
+                    return f"{name}({self._list(args)})", _ATOM
+        if name in _TRANSPOSED and not args:
+            return f"{self._inside(value, _ATOM)}ᵀ", _ATOM
+        if name in _SILENT:
+            return self.write(value)
+        if name in ("sum", "mean"):
+            sign = "Σ" if name == "sum" else "mean"
+            dim = args[0].value if args and isinstance(args[0], ast.Constant) else ""
+            return f"{sign}{str(dim).translate(_SUBSCRIPT)} {self._inside(value, _UNARY)}", _UNARY
+        items = self._list([value, *args])
+        return f"{name}({items})", _ATOM
+
+    def _verbatim(self, node: ast.expr) -> str:
+        """Python itself, with the names on the screen."""
+        leaf = self.leaf
+
+        class Rename(ast.NodeTransformer):
+            def visit_Name(self, name: ast.Name) -> ast.Name:
+                return ast.Name(leaf(name.id), name.ctx)
+
+        copy = ast.parse(ast.unparse(node), mode="eval").body
+        return ast.unparse(Rename().visit(copy))

@@ -1,0 +1,161 @@
+"""The first lesson: a ReLU net with squared error, its gradients written out by hand."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from ..record import record
+from ..session import Session
+from ..steps import Trace
+from ..tape import Tape
+from ..walk import Naming, walk
+
+
+@dataclass(frozen=True)
+class Options:
+    """The lesson's sizes and settings; `depth` is the number of hidden layers.
+
+    `x` of shape (n, d_in) and `y` of shape (n, d_out) stand in for the random batch.
+    """
+
+    n: int = 2
+    d_in: int = 3
+    hidden: int = 4
+    d_out: int = 5
+    depth: int = 1
+    lr: float = 1e-4
+    iterations: int = 500
+    seed: int = 0
+    dtype: torch.dtype = torch.float32
+    device: str = "cpu"
+    update_first: bool = False
+    x: Tensor | None = None
+    y: Tensor | None = None
+
+
+class TwoLayer(Session):
+    """Linear, ReLU, …, Linear under MSELoss(reduction="sum"), trained by plain SGD."""
+
+    def __init__(self, options: Options | None = None) -> None:
+        self.options = options = options or Options()
+        self.title = _title(options)
+        self.iterations = options.iterations
+        kind = {"dtype": options.dtype, "device": options.device}
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(options.seed)
+            model = network(options)
+            x = torch.randn(options.n, options.d_in)
+            y = torch.randn(options.n, options.d_out)
+        self.x = (x if options.x is None else options.x).to(**kind)
+        self.y = (y if options.y is None else options.y).to(**kind)
+        self.loss_fn = nn.MSELoss(reduction="sum")
+        super().__init__(model, torch.optim.SGD(model.parameters(), lr=options.lr))
+
+    def train(self, iteration: int) -> float:
+        y_pred = self.model(self.x)
+        loss: Tensor = self.loss_fn(y_pred, self.y)
+        self.optimizer.zero_grad()
+        loss.backward()
+        self.optimizer.step()
+        return loss.item()
+
+    def record(self, iteration: int) -> Trace:
+        with record(self.model) as recorder:
+            self.train(iteration)
+        tape = recorder.tape
+        weights = _updated(tape) if self.options.update_first else {}
+        return walk(
+            tape,
+            title=self.title,
+            iteration=iteration,
+            naming=naming(self.options.depth),
+            given=weights,
+            updates_first=self.options.update_first,
+            constants={"lr": self.options.lr},
+            warning=_DRIFT if self.options.update_first else "",
+        )
+
+
+_DRIFT = (
+    "--weights update-first: the parameters were updated in place before the hand computation, "
+    "so x1…, re and every gradient come from the new weights, while autograd's come from the "
+    "old ones. They drift apart in the third or fourth digit. With --weights forward "
+    "(the default) both use the weights of the forward pass, and agree."
+)
+
+
+def network(options: Options) -> nn.Sequential:
+    """`depth` times Linear and ReLU, then a last Linear."""
+    kind = {"dtype": options.dtype, "device": options.device}
+    layers: list[nn.Module] = []
+    width = options.d_in
+    for _ in range(options.depth):
+        layers += [nn.Linear(width, options.hidden), nn.ReLU()]
+        width = options.hidden
+    return nn.Sequential(*layers, nn.Linear(width, options.d_out)).to(**kind)
+
+
+def naming(depth: int) -> Naming:
+    """The article's names, continued the same way for more hidden layers.
+
+    Layer k of the net computes x{4k+1} = input · weightᵀ and x{4k+2} = … + bias, its ReLU
+    the mask x{4k+3} and x{4k+4}. The cotangent of x{i} is rex{i}; a weight's gradient is
+    regx{i}, a bias's sum(rex{i}); only the last layer's are called rex{input} and res.
+    """
+    last = 4 * depth + 2
+    weights = {f"{2 * k}.weight": f"P{2 * k}" for k in range(depth + 1)}
+    biases = {f"{2 * k}.bias": f"P{2 * k + 1}" for k in range(depth + 1)}
+    steps = {
+        f"x{last + 1}": ("re", "re"),
+        f"x{last + 2}": ("loss", "loss"),
+        f"dx{last}": ("re", "re"),
+        f"dP{2 * depth}": (f"rex{last - 2}", f"rex{last - 2}"),
+        f"dP{2 * depth + 1}": ("res", "res"),
+    }
+    for k in range(depth):
+        above = "re" if k == depth - 1 else f"rex{4 * k + 6}"
+        through = f"{above}P{2 * k + 2}"
+        steps[f"dx{4 * k + 4}"] = (through, through)
+        steps[f"dx{4 * k + 2}"] = (f"rex{4 * k + 2}", f"rex{4 * k + 2}")
+        steps[f"dP{2 * k}"] = (f"regx{4 * k + 2}", f"regx{4 * k + 2}")
+        steps[f"dP{2 * k + 1}"] = (f"sum_rex{4 * k + 2}", f"sum(rex{4 * k + 2})")
+    return Naming(
+        leaves={"input 0": "x", "input 1": "y", **weights, **biases},
+        steps=steps,
+        twins={f"x{last}": "y_pred", "loss": "loss_fn"},
+        notes=_notes(depth),
+        numbered_gradients=True,
+    )
+
+
+def _notes(depth: int) -> dict[str, str]:
+    last = 4 * depth + 2
+    return {
+        "forward x1": "Every row of x meets every row of P0: one dot product per hidden unit.",
+        "forward x2": "The bias P1 is added to each row of the batch.",
+        "forward x3": "The mask: 1 where the unit is on. It is kept for the way back.",
+        "forward x4": "ReLU is the elementwise product with that mask, not a matrix product.",
+        f"forward x{last}": "The prediction: what torch calls y_pred.",
+        "loss re": "The error. The backward pass will bind re again, to twice this.",
+        "loss loss": "Squared error, summed: MSELoss(reduction='sum') has no factor 1/2.",
+        "backward dloss": "dL/dL = 1: the first gradient is where every other one comes from.",
+        "backward re": f"dL/dx{last} = 2 (x{last} − y): there is no 1/2 in the loss, so the 2 stays.",
+        "backward res": "A bias is added to every row, so its gradient sums over the rows.",
+        f"backward rex{last - 2}": "A weight's gradient: what came in from above, with what went in below.",
+        "backward reP2": "Back through the layer: each unit is blamed as much as its weights carried.",
+        "backward rex2": "The mask again: what was off in the forward pass passes nothing back.",
+        "backward sum_rex2": "The same sum over the rows, one layer down.",
+        "backward regx2": "The same product, one layer down: rex2 stands where re stood.",
+    }
+
+
+def _updated(tape: Tape) -> dict[int, Tensor]:
+    """Every parameter as it is after the update."""
+    return {update.value: update.after for update in tape.updates}
+
+
+def _title(options: Options) -> str:
+    return "two-layer ReLU net" if options.depth == 1 else f"{options.depth + 1}-layer ReLU net"

@@ -1,0 +1,230 @@
+"""A rule run under a line tracer: every statement that binds a tensor becomes a Line."""
+
+from __future__ import annotations
+
+import ast
+import functools
+import inspect
+import linecache
+import sys
+import textwrap
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from types import CodeType, FrameType
+from typing import Any
+
+from torch import Tensor
+
+from .private import snapshot
+from .tape import map_tensors
+
+
+@dataclass(frozen=True)
+class Line:
+    """One statement of a rule as it ran, with what it read and what it bound.
+
+    Attributes:
+        function: "linear" or "linear.backward".
+        file: path of the rule's file; `first` and `last` are line numbers in it.
+        text: the statement's source, dedented.
+        target: the name it bound, "dweight".
+        reads: the names it read, with their values at that moment.
+        value: the tensor it bound.
+    """
+
+    function: str
+    file: str
+    first: int
+    last: int
+    text: str
+    target: str
+    statement: ast.stmt
+    reads: Mapping[str, Any]
+    value: Tensor
+
+
+def trace(function: Callable[..., Any], *args: Any, **kwargs: Any) -> tuple[list[Line], Any]:
+    """Call `function` and return the lines it ran, with its result.
+
+    A tracer that is already set (a coverage tool, a debugger) is put back afterwards.
+    """
+    tracer = _Tracer(function)
+    previous = sys.gettrace()
+    sys.settrace(tracer.on_call)
+    try:
+        result = function(*args, **kwargs)
+    finally:
+        sys.settrace(previous)
+    return tracer.lines, result
+
+
+def returned(function: Callable[..., Any]) -> tuple[str | None, ...]:
+    """The names in a rule's last ``return``, in order; None for what is no plain name."""
+    body = _statements(function.__code__).definition.body
+    final = body[-1]
+    if not isinstance(final, ast.Return) or final.value is None:
+        return ()
+    items = final.value.elts if isinstance(final.value, ast.Tuple) else [final.value]
+    return tuple(item.id if isinstance(item, ast.Name) else None for item in items)
+
+
+def needed(lines: Sequence[Line], wanted: Iterable[str]) -> list[Line]:
+    """The lines that the names in `wanted` depend on: the rest computed what nobody asked for."""
+    live, kept = set(wanted), []
+    for line in reversed(lines):
+        if line.target in live:
+            if line.target not in line.reads:
+                live.discard(line.target)
+            live.update(line.reads)
+            kept.append(line)
+    return kept[::-1]
+
+
+def source(line: Line) -> tuple[int, list[str]]:
+    """The whole rule that `line` stands in: the number of its first line, and its lines."""
+    whole = linecache.getlines(line.file)
+    tree = ast.parse("".join(whole))
+    for node in tree.body:
+        if isinstance(node, ast.FunctionDef) and node.lineno <= line.first <= (
+            node.end_lineno or node.lineno
+        ):
+            first = min([node.lineno, *(item.lineno for item in node.decorator_list)])
+            text = whole[first - 1 : node.end_lineno]
+            return first, [item.rstrip("\n") for item in text]
+    return line.first, line.text.splitlines()
+
+
+class _Tracer:
+    """Follows one function's own frame, and nothing that it calls."""
+
+    def __init__(self, function: Callable[..., Any]) -> None:
+        self.lines: list[Line] = []
+        self._code = function.__code__
+        self._known = _statements(function.__code__)
+        self._current: ast.stmt | None = None
+        self._reads: dict[str, Any] = {}
+
+    def on_call(self, frame: FrameType, event: str, argument: Any) -> Any:
+        return self._on_event if frame.f_code is self._code else None
+
+    def _on_event(self, frame: FrameType, event: str, argument: Any) -> Any:
+        if event == "line":
+            statement = self._known.at.get(frame.f_lineno)
+            again = statement is not None and frame.f_lineno == statement.lineno
+            if statement is not self._current or again:
+                self._finish(frame)
+                self._begin(frame, statement)
+        elif event == "return":
+            self._finish(frame)
+        return self._on_event
+
+    def _begin(self, frame: FrameType, statement: ast.stmt | None) -> None:
+        self._current = statement
+        if statement is not None:
+            values = frame.f_locals
+            names = _names_read(statement)
+            reads = {name: values[name] for name in names if name in values}
+            self._reads = map_tensors(snapshot, reads)
+
+    def _finish(self, frame: FrameType) -> None:
+        statement, self._current = self._current, None
+        if statement is None:
+            return
+        for target in _names_bound(statement):
+            value = frame.f_locals.get(target)
+            if isinstance(value, Tensor):
+                self.lines.append(self._line(statement, target, snapshot(value)))
+
+    def _line(self, statement: ast.stmt, target: str, value: Tensor) -> Line:
+        last = statement.end_lineno or statement.lineno
+        rows = linecache.getlines(self._code.co_filename)[statement.lineno - 1 : last]
+        return Line(
+            function=self._code.co_qualname.replace(".<locals>", ""),
+            file=self._code.co_filename,
+            first=statement.lineno,
+            last=last,
+            text=textwrap.dedent("".join(rows)).rstrip(),
+            target=target,
+            statement=statement,
+            reads=self._reads,
+            value=value,
+        )
+
+
+@dataclass(frozen=True)
+class _Statements:
+    """A function's simple statements by line number."""
+
+    definition: ast.FunctionDef
+    at: Mapping[int, ast.stmt]
+
+
+@functools.lru_cache(maxsize=1024)
+def _statements(code: CodeType) -> _Statements:
+    definition = _definition(code)
+    at: dict[int, ast.stmt] = {}
+    pending: list[ast.stmt] = list(definition.body)
+    while pending:
+        statement = pending.pop()
+        if isinstance(statement, (ast.FunctionDef, ast.ClassDef)):
+            continue
+        children = [
+            child
+            for field in ("body", "orelse", "finalbody")
+            for child in getattr(statement, field, [])
+        ]
+        pending.extend(children)
+        if not children:
+            lines = range(statement.lineno, (statement.end_lineno or statement.lineno) + 1)
+            at.update(dict.fromkeys(lines, statement))
+    return _Statements(definition, at)
+
+
+def _definition(code: CodeType) -> ast.FunctionDef:
+    """The function's own syntax tree, with the line numbers of its file.
+
+    Raises:
+        OSError: if the source cannot be read (a rule typed at a prompt, say).
+    """
+    lines = linecache.getlines(code.co_filename)
+    if not lines:
+        lines, _ = inspect.findsource(code)
+    for node in ast.walk(_parse(code.co_filename, len(lines))):
+        if isinstance(node, ast.FunctionDef) and node.name == code.co_name:
+            first = min([node.lineno, *(item.lineno for item in node.decorator_list)])
+            if first == code.co_firstlineno:
+                return node
+    raise OSError(f"no source for {code.co_qualname} in {code.co_filename}")
+
+
+@functools.lru_cache(maxsize=256)
+def _parse(file: str, length: int) -> ast.Module:
+    return ast.parse("".join(linecache.getlines(file)))
+
+
+def _names_read(statement: ast.stmt) -> list[str]:
+    names = [
+        node.id
+        for node in ast.walk(statement)
+        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load)
+    ]
+    if isinstance(statement, ast.AugAssign) and isinstance(statement.target, ast.Name):
+        names.append(statement.target.id)
+    return list(dict.fromkeys(names))
+
+
+def _names_bound(statement: ast.stmt) -> list[str]:
+    """The names that a statement binds or writes into, in order."""
+    if isinstance(statement, ast.Assign):
+        targets: list[ast.expr] = list(statement.targets)
+    elif isinstance(statement, (ast.AugAssign, ast.AnnAssign)):
+        targets = [statement.target]
+    else:
+        return []
+    names = []
+    for target in targets:
+        while isinstance(target, (ast.Subscript, ast.Starred)):
+            target = target.value
+        items = target.elts if isinstance(target, (ast.Tuple, ast.List)) else [target]
+        names.extend(item.id for item in items if isinstance(item, ast.Name))
+    return names

@@ -1,0 +1,189 @@
+"""Sums, products, quotients and powers of tensors that broadcast against each other."""
+
+import torch
+from torch import Tensor
+
+from .broadcast import unbroadcast
+from .registry import rule, sample, spellings
+from .samples import anywhere, pairs, positive_pairs
+
+
+def scaled_pairs(make):
+    yield from pairs(make)
+    yield sample(make(2, 3), make(3), alpha=2.5)
+
+
+@rule(*spellings("add"), Tensor.__radd__, samples=scaled_pairs)
+def add(input, other, *, alpha=1):
+    """The sum y = a + α·b: the cotangent passes to both."""
+    y = input + other if alpha == 1 else input + alpha * other
+
+    def backward(dy):
+        dinput = unbroadcast(dy, input)
+        dother = unbroadcast(dy if alpha == 1 else dy * alpha, other)
+        return dinput, dother
+
+    return y, backward
+
+
+@rule(*spellings("sub", "subtract"), samples=scaled_pairs)
+def sub(input, other, *, alpha=1):
+    """The difference y = a − α·b."""
+    y = input - other if alpha == 1 else input - alpha * other
+
+    def backward(dy):
+        dinput = unbroadcast(dy, input)
+        dother = unbroadcast(-dy if alpha == 1 else -dy * alpha, other)
+        return dinput, dother
+
+    return y, backward
+
+
+@rule(torch.rsub, Tensor.__rsub__, samples=scaled_pairs)
+def rsub(input, other, *, alpha=1):
+    """The reflected difference, y = b − α·a."""
+    y = other - input if alpha == 1 else other - alpha * input
+
+    def backward(dy):
+        dinput = unbroadcast(-dy if alpha == 1 else -dy * alpha, input)
+        dother = unbroadcast(dy, other)
+        return dinput, dother
+
+    return y, backward
+
+
+@rule(*spellings("mul", "multiply"), Tensor.__rmul__, samples=pairs)
+def mul(input, other):
+    """The product y = a·b: each factor receives dy times the other."""
+    y = input * other
+
+    def backward(dy):
+        dinput = unbroadcast(dy * other, input)
+        dother = unbroadcast(dy * input, other)
+        return dinput, dother
+
+    return y, backward
+
+
+def div_samples(make):
+    yield sample(make(2, 3), make.positive(3))
+    yield sample(make(2, 3), 2.5)
+    yield sample(make(2, 3), make.positive(3), rounding_mode="floor")
+
+
+@rule(*spellings("div", "divide", "true_divide"), samples=div_samples)
+def div(input, other, *, rounding_mode=None):
+    """The quotient y = a/b: ∂y/∂a = 1/b, ∂y/∂b = −y/b. A rounded quotient is flat."""
+    y = torch.div(input, other, rounding_mode=rounding_mode)
+
+    def backward(dy):
+        if rounding_mode is not None:
+            dinput = unbroadcast(torch.zeros_like(dy), input)
+            dother = unbroadcast(torch.zeros_like(dy), other)
+        else:
+            dinput = unbroadcast(dy / other, input)
+            dother = unbroadcast(-dy * y / other, other)
+        return dinput, dother
+
+    return y, backward
+
+
+@rule(Tensor.__rdiv__, samples=lambda make: [sample(make.positive(2, 3), 2.5)])
+def rdiv(input, other):
+    """The reflected quotient, y = b/a."""
+    y = other / input
+
+    def backward(dy):
+        dinput = unbroadcast(-dy * y / input, input)
+        dother = unbroadcast(dy / input, other)
+        return dinput, dother
+
+    return y, backward
+
+
+@rule(
+    *spellings("floor_divide"), Tensor.__floordiv__, Tensor.__rfloordiv__, samples=positive_pairs
+)
+def floor_divide(input, other):
+    """The quotient rounded down: flat wherever it has a derivative."""
+    y = torch.floor_divide(input, other)
+
+    def backward(dy):
+        dinput = unbroadcast(torch.zeros_like(dy), input)
+        dother = unbroadcast(torch.zeros_like(dy), other)
+        return dinput, dother
+
+    return y, backward
+
+
+def pow_samples(make):
+    yield sample(make(2, 3), 3)
+    yield sample(make.positive(2, 3), -0.5)
+    yield sample(make.positive(2, 3), make(3))
+    yield sample(2.5, make(3))
+
+
+@rule(*spellings("pow"), Tensor.__pow__, Tensor.__ipow__, samples=pow_samples)
+def pow(input, exponent):
+    """The power y = aᵇ: ∂y/∂a = b·aᵇ⁻¹ and ∂y/∂b = y·ln a.
+
+    Where b is 0 the power is constant in a; where a is 0 and b ≥ 0 it is taken as
+    constant in b (it is 0 on the side where it is finite).
+    """
+    y = torch.pow(input, exponent)
+
+    def backward(dy):
+        dinput = None
+        dexponent = None
+        if isinstance(input, Tensor):
+            dinput = unbroadcast(dy * power_slope(input, exponent), input)
+        if isinstance(exponent, Tensor):
+            log = torch.as_tensor(input, dtype=y.dtype, device=y.device).log()
+            flat = (y == 0) & (exponent.real >= 0)
+            dexponent = unbroadcast(torch.where(flat, 0, dy * y * log), exponent)
+        return dinput, dexponent
+
+    return y, backward
+
+
+def power_slope(base, exponent):
+    """b·aᵇ⁻¹, and 0 where b is 0, even where a is 0 or infinite."""
+    if not isinstance(exponent, Tensor):
+        return exponent * base ** (exponent - 1) if exponent else torch.zeros_like(base)
+    return torch.where(exponent == 0, 0, exponent * base ** (exponent - 1))
+
+
+@rule(Tensor.__rpow__, samples=lambda make: [sample(make(2, 3), 2.5)])
+def rpow(input, other):
+    """The reflected power, y = baseᵃ."""
+    y, reflected = pow(other, input)
+
+    def backward(dy):
+        dother, dinput = reflected(dy)
+        return dinput, dother
+
+    return y, backward
+
+
+@rule(*spellings("square"), samples=anywhere)
+def square(input):
+    """y = x², dy/dx = 2x."""
+    y = input * input
+
+    def backward(dy):
+        dinput = 2 * dy * input
+        return dinput
+
+    return y, backward
+
+
+@rule(*spellings("neg", "negative"), samples=anywhere)
+def neg(input):
+    """y = −x."""
+    y = -input
+
+    def backward(dy):
+        dinput = -dy
+        return dinput
+
+    return y, backward

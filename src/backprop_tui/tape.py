@@ -1,0 +1,133 @@
+"""The tape: what one recorded training step did, frozen."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from torch import Tensor
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A place in the user's own code."""
+
+    file: str
+    line: int
+    function: str
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Value:
+    """One tensor of the tape, across all the ops that read it.
+
+    Attributes:
+        index: its number on the tape.
+        name: the path of the parameter or buffer that it is, else "".
+        tensor: a snapshot, as it was when the tape first saw it.
+        requires_grad: whether autograd followed it.
+        leaf: whether it came from outside the tape.
+    """
+
+    index: int
+    name: str
+    tensor: Tensor
+    requires_grad: bool
+    leaf: bool
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Op:
+    """One call of a public torch function.
+
+    `args` and `kwargs` hold snapshots of the tensors as the call read them, and
+    `outputs` those it returned. `inputs` and `results` are the indices of the same
+    tensors in `Tape.values`, in the order of `tensors((args, kwargs))`.
+    """
+
+    index: int
+    name: str
+    function: Callable[..., Any]
+    args: tuple[Any, ...]
+    kwargs: Mapping[str, Any]
+    inputs: tuple[int, ...]
+    outputs: tuple[Tensor, ...]
+    results: tuple[int, ...]
+    module: str
+    module_type: str
+    source: Source | None
+    grad_mode: bool
+    autocast: Any
+    rng_state: Tensor | None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Backward:
+    """One backward pass: where it began, and what autograd answered.
+
+    Attributes:
+        roots: values that were differentiated, and `seeds` their cotangents.
+        cotangents: value index -> dL/dvalue as autograd had it in this pass.
+        after: how many ops the tape held when it began.
+    """
+
+    roots: tuple[int, ...]
+    seeds: tuple[Tensor, ...]
+    cotangents: Mapping[int, Tensor]
+    after: int
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Update:
+    """One parameter's change in one `optimizer.step()`.
+
+    `options` are the hyperparameters of its group, `state` the optimizer's state
+    for it before the step.
+    """
+
+    optimizer: type
+    value: int
+    name: str
+    before: Tensor
+    grad: Tensor
+    after: Tensor
+    options: Mapping[str, Any]
+    state: Mapping[str, Any]
+
+
+@dataclass(frozen=True, eq=False)
+class Tape:
+    """The ordered ops of one recording, with the backwards and updates among them."""
+
+    ops: tuple[Op, ...] = ()
+    values: tuple[Value, ...] = ()
+    backwards: tuple[Backward, ...] = ()
+    updates: tuple[Update, ...] = ()
+    modules: Mapping[str, str] = field(default_factory=dict)
+
+
+def tensors(tree: Any) -> Iterator[Tensor]:
+    """Every tensor in nested tuples, lists and dicts, in order."""
+    if isinstance(tree, Tensor):
+        yield tree
+    elif isinstance(tree, (tuple, list)):
+        for item in tree:
+            yield from tensors(item)
+    elif isinstance(tree, Mapping):
+        for item in tree.values():
+            yield from tensors(item)
+
+
+def map_tensors(function: Callable[[Tensor], Any], tree: Any) -> Any:
+    """The same nested tuples, lists and dicts with `function` applied to every tensor."""
+    if isinstance(tree, Tensor):
+        return function(tree)
+    if isinstance(tree, tuple):
+        items = [map_tensors(function, item) for item in tree]
+        return type(tree)(*items) if hasattr(tree, "_fields") else tuple(items)
+    if isinstance(tree, list):
+        return [map_tensors(function, item) for item in tree]
+    if isinstance(tree, dict):
+        return {key: map_tensors(function, item) for key, item in tree.items()}
+    return tree

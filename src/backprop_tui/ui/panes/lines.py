@@ -1,0 +1,141 @@
+"""A scrolling pane that paints line by line and repaints only the lines that changed."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+from typing import ClassVar
+
+from rich.text import Text
+from textual.binding import Binding, BindingType
+from textual.events import MouseEvent
+from textual.geometry import Region, Size
+from textual.scroll_view import ScrollView
+from textual.strip import Strip
+
+from ..theme import Palette, palette_of
+
+CACHE_LIMIT = 8192
+
+
+class LinePane(ScrollView, can_focus=True, inherit_bindings=False):
+    """Lines of rich text, drawn when they come into sight and kept by what they show.
+
+    A subclass says how many lines there are (`line_count`), what each one shows
+    (`line_key`, cheap) and how it looks (`line_text`, called once per key and width).
+    """
+
+    HELP: ClassVar[str] = ""
+    """What the pane is for; the help screen prints it beside the pane's bindings."""
+
+    DEFAULT_CSS = """
+    LinePane { overflow-x: hidden; scrollbar-size-vertical: 1; }
+    """
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("up,k", "line_up", "up", show=False, id="pane.up"),
+        Binding("down,j", "line_down", "down", show=False, id="pane.down"),
+        Binding("pageup", "page_up", "page up", show=False, id="pane.page-up"),
+        Binding("pagedown", "page_down", "page down", show=False, id="pane.page-down"),
+    ]
+
+    def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:
+        super().__init__(id=id, classes=classes)
+        self._strips: dict[Hashable, Strip] = {}
+        self._painted: dict[int, Hashable] = {}
+
+    def on_mount(self) -> None:
+        self.app.theme_changed_signal.subscribe(self, lambda _theme: self.forget())
+
+    @property
+    def palette(self) -> Palette:
+        """The colours of the theme that is on."""
+        return palette_of(self.app.theme, self.app.current_theme.dark)
+
+    # What a subclass says.
+
+    def line_count(self) -> int:
+        """How many lines there are."""
+        raise NotImplementedError
+
+    def line_key(self, line: int) -> Hashable:
+        """All that the look of a line depends on, but width and theme."""
+        raise NotImplementedError
+
+    def line_text(self, line: int, width: int) -> Text:
+        """The line itself."""
+        raise NotImplementedError
+
+    # Painting.
+
+    def forget(self) -> None:
+        """Paint everything anew: other content, or another theme."""
+        self._strips.clear()
+        self._painted.clear()
+        self.virtual_size = Size(max(1, self.size.width), self.line_count())
+        self.refresh()
+
+    def repaint(self) -> None:
+        """Repaint the visible lines whose key has changed since they were painted."""
+        top, height = self.scroll_offset.y, self.size.height
+        for y in range(min(height, self.line_count() - top)):
+            if self._painted.get(y) != (top + y, self.line_key(top + y)):
+                self.refresh(Region(0, y, self.size.width, 1))
+
+    def render_line(self, y: int) -> Strip:
+        line, width = self.scroll_offset.y + y, self.size.width
+        base = self.rich_style
+        if line >= self.line_count():
+            self._painted.pop(y, None)
+            return Strip.blank(width, base)
+        key = self.line_key(line)
+        self._painted[y] = (line, key)
+        cached = (key, width, base)
+        if (strip := self._strips.get(cached)) is None:
+            if len(self._strips) >= CACHE_LIMIT:
+                self._strips.clear()
+            strip = self._strips[cached] = self._strip(self.line_text(line, width), width)
+        return strip
+
+    def _strip(self, text: Text, width: int) -> Strip:
+        text.end = ""
+        text.no_wrap = True
+        if text.cell_len > width:
+            text.truncate(width, overflow="ellipsis")
+        strip = Strip(text.render(self.app.console))
+        return strip.adjust_cell_length(width).apply_style(self.rich_style)
+
+    def on_resize(self) -> None:
+        self._painted.clear()
+        self.virtual_size = Size(max(1, self.size.width), self.line_count())
+
+    def reveal(self, first: int, last: int, margin: int = 1) -> None:
+        """Scroll just so far that lines `first` to `last` are in sight."""
+        height = self.size.height
+        if not height:
+            return
+        top = self.scroll_offset.y
+        margin = margin if last - first + 1 + 2 * margin <= height else 0
+        target = top
+        if last + margin >= top + height:
+            target = last + margin - height + 1
+        target = min(target, first - margin) if first - margin < target else target
+        target = max(0, min(target, self.line_count() - height))
+        if target != top:
+            self.scroll_to(y=target, animate=False)
+
+    def line_under(self, event: MouseEvent) -> int | None:
+        """The line that the mouse points at, None beside the lines."""
+        offset = event.get_content_offset(self)
+        line = self.scroll_offset.y + offset.y if offset is not None else -1
+        return line if 0 <= line < self.line_count() else None
+
+    def action_line_up(self) -> None:
+        self.scroll_relative(y=-1, animate=False)
+
+    def action_line_down(self) -> None:
+        self.scroll_relative(y=1, animate=False)
+
+    def action_page_up(self) -> None:
+        self.scroll_relative(y=-max(1, self.size.height - 1), animate=False)
+
+    def action_page_down(self) -> None:
+        self.scroll_relative(y=max(1, self.size.height - 1), animate=False)

@@ -1,0 +1,165 @@
+"""The source pane: the rule's own lines with a pointer, and the derivation of the current one."""
+
+from __future__ import annotations
+
+import ast
+import linecache
+from collections.abc import Hashable
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar
+
+from pygments.lexers.python import PythonLexer
+from pygments.token import Comment, Keyword, Number, String, _TokenType
+from rich.text import Text
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Vertical
+from textual.widgets import Static
+
+from ..theme import Palette
+from .lines import LinePane
+
+if TYPE_CHECKING:
+    from ...steps import Group, Line, Step
+
+
+class CodeView(LinePane):
+    """The function that the current line belongs to."""
+
+    HELP = (
+        "The rule itself: the code that computes this gradient is the code you read. ▶ is the "
+        "line that just ran; below it stand the same line in this network's names, its shapes, "
+        "and PyTorch's own formula."
+    )
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("left,h", "sideways(-8)", "left", show=False, id="source.left"),
+        Binding("right,l", "sideways(8)", "right", show=False, id="source.right"),
+    ]
+
+    def __init__(self, *, id: str | None = None) -> None:
+        super().__init__(id=id)
+        self._first = 1
+        self._lines: list[Text] = []
+        self._pointed = range(0)
+        self._shift = 0
+        self._shown: tuple[str, int] = ("", 0)
+        self._plain: list[str] = []
+
+    def show(self, line: Line | None, plain: list[str]) -> None:
+        """Point at a rule's line; without one, show `plain` text."""
+        self._pointed = range(line.first, line.last + 1) if line else range(0)
+        first, last = function_at(line.file, line.first) if line else (1, len(plain))
+        shown = (line.file if line else "\n".join(plain), first)
+        if shown != self._shown:
+            self._shown, self._first, self._shift = shown, first, 0
+            self._plain = (
+                [text.rstrip("\n") for text in linecache.getlines(line.file)[first - 1 : last]]
+                if line
+                else plain
+            )
+            self._lines = []
+            self.forget()
+        if line:
+            self.reveal(line.first - first, line.last - first, margin=2)
+        self.repaint()
+
+    def forget(self) -> None:
+        self._lines = highlight(self._plain, self.palette) if self._plain else []
+        super().forget()
+
+    def line_count(self) -> int:
+        return len(self._plain)
+
+    def line_key(self, line: int) -> Hashable:
+        return line, self._first + line in self._pointed, self._shift, self._shown
+
+    def line_text(self, line: int, width: int) -> Text:
+        look, number = self.palette, self._first + line
+        here = number in self._pointed
+        code = self._lines[line][self._shift :]
+        if not self._pointed:
+            return Text(" ") + code
+        out = Text("▶" if number == self._pointed.start else " ", look.accent)
+        out.append(f"{number:>4} ", look.accent if here else look.dim)
+        out.append_text(Text(code.plain, f"bold {look.bright}") if here else code)
+        return out
+
+    def action_sideways(self, columns: int) -> None:
+        """Scroll long lines sideways."""
+        longest = max((len(text) for text in self._plain), default=0)
+        self._shift = max(0, min(self._shift + columns, longest - 8))
+        self.repaint()
+
+
+class SourcePane(Vertical):
+    """Code above, derivation below; the derivation is never scrolled away."""
+
+    BORDER_TITLE = "5 source"
+
+    def compose(self) -> ComposeResult:
+        yield CodeView(id="code")
+        yield Static(id="derivation")
+
+    def show(self, step: Step, group: Group, palette: Palette) -> None:
+        """Show the line that a step ran, and why."""
+        where = f"{step.line.function} · {Path(step.line.file).name}" if step.line else group.title
+        self.border_title = f"5 source · {where}"
+        self.query_one(CodeView).show(step.line, [] if step.line else ["", step.formula])
+        self.query_one("#derivation", Static).update(derivation(step, group, palette))
+
+    def explain(self, text: str) -> None:
+        """Show words in place of code."""
+        self.query_one(CodeView).show(None, text.splitlines())
+
+
+def derivation(step: Step, group: Group, look: Palette) -> Text:
+    """The current line in the screen's names, its shapes, the lesson's sentence, PyTorch's formula."""
+    out = Text(" ")
+    out.append(step.formula, f"bold {look.accent}")
+    if step.algebra:
+        out.append(f"   {step.algebra}", look.formula)
+    used = {*step.line.reads, step.line.target} if step.line else set()
+    bound = [f"{a} is {b}" for a, b in step.names.items() if a != b and a in used]
+    if bound:
+        out.append("\n here " + ", ".join(bound), look.muted)
+    if step.note:
+        out.append(f"\n {step.note}", look.text)
+    if group.formula:
+        out.append(f"\n PyTorch: {group.formula}", look.muted)
+    if group.source is not None:
+        file, number = group.source
+        text = linecache.getline(file, number).strip()
+        out.append(f"\n {Path(file).name}:{number}  {text}", look.muted)
+    return out
+
+
+@lru_cache(maxsize=256)
+def function_at(file: str, line: int) -> tuple[int, int]:
+    """First and last line of the outermost function around a line, its decorators left out."""
+    source = linecache.getlines(file)
+    try:
+        tree = ast.parse("".join(source))
+    except SyntaxError:
+        return 1, len(source)
+    for node in ast.walk(tree):
+        outermost = isinstance(node, ast.FunctionDef) and node in tree.body
+        if outermost and node.lineno <= line <= (node.end_lineno or node.lineno):
+            return node.lineno, node.end_lineno or node.lineno
+    return max(1, line - 10), min(len(source), line + 10)
+
+
+def highlight(lines: list[str], look: Palette) -> list[Text]:
+    """Python source in the palette's few colours: words of the language, texts, numbers, remarks."""
+    text = Text("", look.text)
+    for token, piece in PythonLexer(stripnl=False, ensurenl=False).get_tokens("\n".join(lines)):
+        text.append(piece, _colour(token, look))
+    return list(text.split("\n", allow_blank=True))[: len(lines)]
+
+
+def _colour(token: _TokenType, look: Palette) -> str:
+    if token in Comment or token in String.Doc:
+        return look.muted
+    if token in Keyword:
+        return look.formula
+    return look.good if token in String or token in Number else look.text

@@ -1,0 +1,66 @@
+"""The tabs that name the panes where there is no room for all of them side by side."""
+
+from __future__ import annotations
+
+from rich.text import Text
+from textual import events
+from textual.message import Message
+from textual.widget import Widget
+
+from ..theme import palette_of
+
+TABS = (
+    ("forward", "2 forward"),
+    ("manual", "3 manual"),
+    ("autograd", "4 autograd"),
+    ("source", "5 source"),
+    ("inspector", "6 inspector"),
+)
+
+
+class PaneTabs(Widget):
+    """One line of tabs; a click asks for one."""
+
+    DEFAULT_CSS = "PaneTabs { height: 1; width: 1fr; }"
+
+    class Chosen(Message):
+        """A tab was clicked."""
+
+        def __init__(self, pane: str) -> None:
+            super().__init__()
+            self.pane = pane
+
+    def __init__(self, *, id: str | None = None) -> None:
+        super().__init__(id=id)
+        self._active = "forward"
+
+    def show(self, active: str) -> None:
+        """Light up one tab."""
+        self._active = active
+        self.refresh()
+
+    def _labels(self) -> list[tuple[str, str]]:
+        """Whole names where they fit; else only the active one's, and the others' numbers."""
+        whole = [(pane, f" {label} ") for pane, label in TABS]
+        if sum(len(label) for _, label in whole) <= self.size.width:
+            return whole
+        return [
+            (pane, f" {label} " if pane == self._active else f" {label[:6].strip()}… ")
+            for pane, label in TABS
+        ]
+
+    def render(self) -> Text:
+        look = palette_of(self.app.theme, self.app.current_theme.dark)
+        out = Text(no_wrap=True, overflow="crop")
+        for pane, label in self._labels():
+            active = pane == self._active
+            out.append(label, f"bold {look.on_accent} on {look.accent}" if active else look.muted)
+        return out
+
+    def on_click(self, event: events.Click) -> None:
+        at = 0
+        for pane, label in self._labels():
+            at += len(label)
+            if event.x < at:
+                self.post_message(self.Chosen(pane))
+                return

@@ -1,0 +1,249 @@
+"""The forward, manual and autograd panes: tensors in the order they come into being."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Hashable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
+
+from rich.text import Text
+from textual import events
+from textual.binding import Binding, BindingType
+from textual.message import Message
+
+from .. import render
+from ..rows import Block, Layout, Row
+from .lines import LinePane
+
+if TYPE_CHECKING:
+    from ...steps import Trace
+
+LABEL = 12
+"""A label takes at most this many cells before its shape."""
+
+
+@dataclass(frozen=True)
+class Look:
+    """How one row stands at the cursor."""
+
+    computed: bool
+    current: bool
+    operand: bool
+    selected: bool
+    folded: bool
+
+
+class ValuePane(LinePane):
+    """One column of tensors."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("enter", "inspect", "inspect", id="values.inspect"),
+        Binding("space", "toggle", "fold or unfold", show=False, id="values.toggle"),
+    ]
+
+    class Selected(Message):
+        """A row was chosen; `inspect` asks for the inspector itself."""
+
+        def __init__(self, row: Row, inspect: bool) -> None:
+            super().__init__()
+            self.row = row
+            self.inspect = inspect
+
+    class Folded(Message):
+        """A row asks to be folded or unfolded."""
+
+        def __init__(self, key: str) -> None:
+            super().__init__()
+            self.key = key
+
+    def __init__(self, title: str, help: str, *, id: str | None = None) -> None:
+        super().__init__(id=id)
+        self.border_title = title
+        self.help = help
+        self.layout_rows = Layout(())
+        self.folded: Collection[str] = ()
+        self._at = -1
+        self._current = ""
+        self._operands: frozenset[str] = frozenset()
+        self._live: dict[str, int] = {}
+        self._selected = ""
+        self._label = LABEL
+
+    # Set by the parent.
+
+    def fill(self, layout: Layout, folded: Collection[str]) -> None:
+        """Show these rows; the place is kept, for another iteration has the same rows."""
+        self.layout_rows, self.folded = layout, folded
+        labels = [len(b.row.label) for b in layout.blocks if b.row.key]
+        self._label = min(LABEL, max(labels, default=0) + 1)
+        self._live = {}
+        self.forget()
+
+    def show(self, trace: Trace, at: int, current: str, operands: Collection[str]) -> None:
+        """Move to step `at`; light up the row `current` and the rows the line reads."""
+        self._at, self._current = at, current
+        self._operands = frozenset(operands)
+        self._live = {
+            b.row.name: b.row.at
+            for b in self.layout_rows.blocks
+            if b.row.name in self._operands and b.row.at < at
+        }
+        self._selected = current if current in self.layout_rows.by_key else ""
+        self._reveal(self._selected)
+        self.repaint()
+
+    def _reveal(self, key: str) -> None:
+        number = self.layout_rows.by_key.get(key)
+        if number is not None:
+            tops = self.layout_rows.tops
+            self.reveal(tops[number], tops[number + 1] - 1)
+
+    # Lines.
+
+    def line_count(self) -> int:
+        return self.layout_rows.height
+
+    def line_key(self, line: int) -> Hashable:
+        number = self.layout_rows.block_at(line)
+        return line, self._look(self.layout_rows.blocks[number].row)
+
+    def _look(self, row: Row) -> Look:
+        return Look(
+            computed=row.at <= self._at,
+            current=bool(row.key) and row.key == self._current,
+            operand=self._live.get(row.name) == row.at and bool(row.name),
+            selected=bool(row.key) and row.key == self._selected and self.has_focus,
+            folded=row.key in self.folded,
+        )
+
+    def line_text(self, line: int, width: int) -> Text:
+        number = self.layout_rows.block_at(line)
+        block = self.layout_rows.blocks[number]
+        look, inside = self._look(block.row), line - self.layout_rows.tops[number] - 1
+        if not block.row.key:
+            return self._heading(block.row, look, width) if inside < 0 else Text("")
+        out = self._bar(look)
+        if inside < 0:
+            out.append_text(self._title(block, look, width - 1))
+            if look.selected:
+                out.pad_right(max(0, width - out.cell_len))
+                out.stylize(f"on {self.palette.raised}", 1)
+        else:
+            out.append_text(self._body(block.row, look, inside, width - 2))
+        return out
+
+    def _heading(self, row: Row, look: Look, width: int) -> Text:
+        if not row.label:
+            return Text("")
+        colour = self.palette.muted if look.computed else self.palette.dim
+        rest = max(0, width - len(row.label) - 5)
+        return Text(f" ── {row.label} " + "─" * rest, colour)
+
+    def _bar(self, look: Look) -> Text:
+        if look.current:
+            return Text("▌", self.palette.accent)
+        return Text("▏" if look.operand else " ", self.palette.formula)
+
+    def _title(self, block: Block, look: Look, width: int) -> Text:
+        """Name, shape and, at the right edge, what the value was compared with."""
+        row, palette = block.row, self.palette
+        assert row.value is not None
+        out = Text()
+        tone = palette.dim
+        if look.computed:
+            tone = f"bold {palette.accent if look.current else palette.text}"
+            tone = f"bold {palette.formula}" if look.operand and not look.current else tone
+        out.append(f"{row.label:<{self._label}}"[: max(self._label, 1)], tone)
+        small = look.computed and row.value.dim() == 0
+        if small:
+            out.append(render.number(float(row.value), 9), f"bold {palette.bright}")
+        else:
+            out.append(render.shape_of(row.value), palette.muted if look.computed else palette.dim)
+        verdict = self._verdict(row, look, width - out.cell_len - 1)
+        room = width - out.cell_len - verdict.cell_len - 2
+        if look.computed and not block.body and not small and row.value.numel():
+            out.append(" ")
+            out.append_text(render.summary(row.value, max(0, room), palette))
+        elif row.detail and len(row.detail) <= room:
+            out.append(f" {row.detail}", palette.dim)
+        out.pad_right(max(0, width - out.cell_len - verdict.cell_len))
+        out.append_text(verdict)
+        return out
+
+    def _verdict(self, row: Row, look: Look, room: int) -> Text:
+        """As much of ``↔ pgrad[2] ✓ exact`` as there is room for."""
+        palette = self.palette
+        if row.comparison is None or not look.computed:
+            return Text(row.twin if len(row.twin) <= room else "", palette.dim)
+        words, glyph = (render.badge(row.comparison, palette, w) for w in (True, False))
+        full = Text.assemble((f"{row.twin} ", palette.muted), words)
+        return next((t for t in (full, words, glyph) if t.cell_len <= room), glyph)
+
+    def _body(self, row: Row, look: Look, inside: int, room: int) -> Text:
+        value = row.value
+        assert value is not None
+        if not render.is_small(value):
+            if inside or not look.computed:
+                return Text("")
+            return Text(" ").append_text(render.summary(value, room - 1, self.palette))
+        if inside >= render.matrix_size(value)[0] or value.dim() == 0:
+            return Text("")
+        draw = render.matrix_row(value, inside, room - 1, self.palette)
+        if not look.computed:
+            draw = render.pending_row(value, room - 1, self.palette)
+        return Text(" ").append_text(draw)
+
+    # Handlers and actions.
+
+    def on_focus(self) -> None:
+        self.repaint()
+
+    def on_blur(self) -> None:
+        self.repaint()
+
+    def on_click(self, event: events.Click) -> None:
+        line = self.line_under(event)
+        if line is not None:
+            row = self.layout_rows.blocks[self.layout_rows.block_at(line)].row
+            self._choose(row, inspect=event.chain > 1)
+
+    def _choose(self, row: Row, inspect: bool) -> None:
+        if not row.key:
+            return
+        self._selected = row.key
+        self._reveal(row.key)
+        self.repaint()
+        self.post_message(self.Selected(row, inspect))
+
+    def _row(self) -> Row | None:
+        number = self.layout_rows.by_key.get(self._selected)
+        return None if number is None else self.layout_rows.blocks[number].row
+
+    def action_inspect(self) -> None:
+        """Open the selected tensor in the inspector."""
+        if (row := self._row()) is not None:
+            self._choose(row, inspect=True)
+
+    def action_toggle(self) -> None:
+        """Fold the numbers of the selected tensor into one line, or unfold them."""
+        if self._selected:
+            self.post_message(self.Folded(self._selected))
+
+    def action_line_up(self) -> None:
+        self._move(-1)
+
+    def action_line_down(self) -> None:
+        self._move(1)
+
+    def _move(self, direction: int) -> None:
+        """Select the row above or below; without a selection, the nearest one in sight."""
+        rows = [b.row for b in self.layout_rows.blocks if b.row.key]
+        if not rows:
+            return
+        keys = [r.key for r in rows]
+        if self._selected in keys:
+            index = max(0, min(len(rows) - 1, keys.index(self._selected) + direction))
+        else:
+            top = self.layout_rows.block_at(self.scroll_offset.y)
+            index = sum(bool(b.row.key) for b in self.layout_rows.blocks[:top])
+        self._choose(rows[min(index, len(rows) - 1)], inspect=False)

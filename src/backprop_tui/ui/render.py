@@ -1,0 +1,172 @@
+"""Values as text: numbers, small heat maps, histograms, health and verdicts.
+
+Widgets only place what these functions return. Torch is needed by the values
+themselves, never by this module.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+from rich.text import Text
+
+from .theme import LEVELS, Palette, heat
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from ..compare import Comparison
+
+BARS = "▁▂▃▄▅▆▇█"
+SMALL_ROWS, SMALL_COLUMNS = 8, 16
+"""A tensor of at most this many rows and columns shows its numbers in the pane."""
+
+HISTOGRAM_SAMPLE = 1_000_000
+"""A histogram of this many elements is drawn from every k-th, so that a step stays quick."""
+
+
+def shape_of(value: Tensor) -> str:
+    """``2×3``, or ``scalar``."""
+    return "×".join(map(str, value.shape)) or "scalar"
+
+
+def is_small(value: Tensor) -> bool:
+    """Whether the numbers themselves are shown in a pane."""
+    if value.dim() > 2 or value.numel() == 0:
+        return False
+    rows, columns = matrix_size(value)
+    return rows <= SMALL_ROWS and columns <= SMALL_COLUMNS
+
+
+def matrix_size(value: Tensor) -> tuple[int, int]:
+    """Rows and columns of a tensor of at most two dimensions; a vector is one row."""
+    if value.dim() == 2:
+        return value.shape[0], value.shape[1]
+    return 1, value.numel()
+
+
+def number(value: float, width: int) -> str:
+    """`value` in at most `width` characters, with as many decimals (up to 3) as fit."""
+    if value != value:
+        return "NaN"
+    if math.isinf(value):
+        return "-∞" if value < 0 else "+∞"
+    if value == int(value) and abs(value) < 10 ** (width - 1):
+        return str(int(value))
+    for decimals in (3, 2, 1):
+        text = f"{value:.{decimals}f}"
+        if len(text) <= width and float(text):
+            return text
+    for decimals in (1, 0):
+        text = f"{value:.{decimals}e}".replace("e-0", "e-").replace("e+0", "e").replace("e+", "e")
+        if len(text) <= width:
+            return text
+    return text[:width]
+
+
+def precise(value: float) -> str:
+    """A number for a line of text: seven significant digits."""
+    return f"{value:.7g}"
+
+
+def cell_width(columns: int, room: int) -> int:
+    """How wide a heat map's cells are, so that all columns fit into `room` if they can."""
+    for width in (8, 7, 6):
+        if columns * width <= room:
+            return min(width, 7)
+    return 6
+
+
+def matrix_row(value: Tensor, row: int, room: int, palette: Palette) -> Text:
+    """One row of a small tensor as a strip of coloured cells, at most `room` cells wide."""
+    rows, columns = matrix_size(value)
+    width = cell_width(columns, room)
+    fitting = min(columns, room // width)
+    cut = fitting < columns
+    flat = value.detach().reshape(rows, columns)
+    scale = _scale(flat)
+    out = Text()
+    for item in flat[row].tolist()[: fitting - 1 if cut and fitting * width == room else fitting]:
+        out.append(f"{_cell(item, width - 1):>{width - 1}} ", heat(level(item, scale), palette))
+    if cut:
+        out.append("…", palette.muted)
+    return out
+
+
+def _cell(item: Any, width: int) -> str:
+    return str(item)[:width] if isinstance(item, complex) else number(float(item), width)
+
+
+def _wide(value: Tensor) -> Tensor:
+    """The tensor in a dtype that every reduction takes, booleans and halves too."""
+    return value.detach() if value.is_complex() else value.detach().double()
+
+
+def _scale(value: Tensor) -> float:
+    """The largest finite size in a tensor: what full colour stands for."""
+    sizes = _wide(value).abs()
+    finite = sizes[sizes.isfinite()]
+    return float(finite.max()) if finite.numel() else 0.0
+
+
+def level(item: float | complex, scale: float) -> int:
+    """The heat level of one number against the tensor's largest."""
+    if isinstance(item, complex):
+        item = abs(item)
+    if item != item or not item:
+        return 0
+    if math.isinf(item):
+        return LEVELS if item > 0 else -LEVELS
+    return round(max(-1.0, min(1.0, item / scale)) * LEVELS) if scale else 0
+
+
+def pending_row(value: Tensor, room: int, palette: Palette) -> Text:
+    """Where a row of numbers will be, before it is computed."""
+    _, columns = matrix_size(value)
+    width = cell_width(columns, room)
+    return Text((" " * (width - 2) + "· ") * min(columns, room // width), palette.dim)
+
+
+def histogram(value: Tensor, bins: int = 10) -> str:
+    """The distribution of the finite elements as a strip of `bins` blocks."""
+    flat = value.detach().reshape(-1)
+    flat = flat[:: max(1, flat.numel() // HISTOGRAM_SAMPLE)]
+    flat = (flat.abs() if flat.is_complex() else flat).double()
+    flat = flat[flat.isfinite()]
+    if not flat.numel():
+        return " " * bins
+    counts = flat.histc(bins).tolist()
+    top = max(counts) or 1.0
+    return "".join(BARS[math.ceil(c / top * (len(BARS) - 1))] if c else " " for c in counts)
+
+
+def nonfinite(value: Tensor) -> str:
+    """``inf`` or ``NaN`` if the tensor holds any (NaN first), else an empty string."""
+    if not (value.is_floating_point() or value.is_complex()) or bool(value.isfinite().all()):
+        return ""
+    return "NaN" if bool(value.isnan().any()) else "inf"
+
+
+def summary(value: Tensor, room: int, palette: Palette) -> Text:
+    """One line about a tensor: histogram, norm, dtype and what is wrong with it, as fits."""
+    if not value.numel():
+        return Text("empty", palette.muted)
+    fault = nonfinite(value)
+    norm = float(_wide(value).norm())
+    out = Text(histogram(value), palette.formula)
+    out.append(f" ‖{number(norm, 7)}‖", palette.muted)
+    if fault:
+        out.append(f" {fault}", f"bold {palette.bad}")
+    dtype = str(value.dtype).removeprefix("torch.")
+    if out.cell_len + len(dtype) < room:
+        out.append(f" {dtype}", palette.dim)
+    out.truncate(room, overflow="ellipsis")
+    return out
+
+
+def badge(comparison: Comparison, palette: Palette, words: bool = True) -> Text:
+    """``✓ exact``, or only the glyph."""
+    verdict = comparison.verdict
+    text = f"{verdict.glyph} {verdict.value}" if words else verdict.glyph
+    return Text(text, palette.verdict(verdict.value))
