@@ -61,6 +61,7 @@ class Repl:
             "TMPDIR": str(folder),
             "IPYTHONDIR": str(folder / "ipython"),
             "TERM": "dumb",
+            "IPY_TEST_SIMPLE_PROMPT": "1",
             "PYTHON_BASIC_REPL": "1",
         }
         self.child = pexpect.spawn(
@@ -147,13 +148,13 @@ def test_the_values_are_private_while_they_wait_and_gone_whatever_happens(
 ) -> None:
     seen = {}
 
-    def no_child(command: list[str]) -> int:
+    def no_child(*_: object) -> None:
         for path in tmp_path.rglob("*"):
             seen[path.suffix] = path.stat().st_mode & 0o777
         raise OSError("no child")
 
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
-    monkeypatch.setattr(repl, "_wait", no_child)
+    monkeypatch.setattr("subprocess.Popen", no_child)
     with pytest.raises(OSError, match="no child"):
         repl.run_repl({"loss": 1.0}, "here")
     assert seen == {"": 0o700, ".pt": 0o600}

@@ -1,23 +1,17 @@
 """The right-hand side of a rule's line as a tree that says which elements each element needs.
 
-A whitelist evaluator stands behind it: operators, views, reductions and functions of torch
-over the values that the line read. What could write to those values, draw random numbers or
-run foreign code raises `Unsupported`.
+`reading` builds the tree. Values are computed when first asked for, so that looking at one
+element of a large tensor costs little.
 """
 
 from __future__ import annotations
 
-import ast
-import builtins
-import math
-import operator
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 
@@ -52,16 +46,23 @@ class Node:
             return self.compute(*(node.value for node in self.operands))
 
     @property
+    def is_tensor(self) -> bool:
+        """Whether the value is a tensor, told without computing it."""
+        return True
+
+    @property
     def shape(self) -> tuple[int, ...]:
         """The value's shape; () for a Python number."""
-        return tuple(self.value.shape) if isinstance(self.value, Tensor) else ()
+        return tuple(self.value.shape) if self.is_tensor else ()
 
 
 @dataclass(eq=False, kw_only=True)
 class Leaf(Node):
     """A name, a constant, or something taken as a whole."""
 
-    name: str = ""
+    @property
+    def is_tensor(self) -> bool:
+        return isinstance(self.value, Tensor)
 
 
 @dataclass(eq=False, kw_only=True)
@@ -69,6 +70,10 @@ class Moved(Node):
     """The same elements at other places: a view, a reshape, a cast."""
 
     kind: str  # "same", "flat" (row-major order is kept) or "strided" (memory is shared)
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return self.operands[0].shape if self.kind == "same" else super().shape
 
     def origin(self, index: Sequence[int]) -> tuple[int, ...]:
         """Where in the operand the element at `index` comes from."""
@@ -106,6 +111,11 @@ class Elementwise(Node):
     name: str = ""
     symbol: str = ""  # "+", "×", … for an operator; empty for a function
 
+    @property
+    def shape(self) -> tuple[int, ...]:
+        shapes = (node.shape for node in self.operands)
+        return tuple(torch.broadcast_shapes(*shapes))  # type: ignore[no-untyped-call]
+
 
 @dataclass(eq=False, kw_only=True)
 class Product(Node):
@@ -132,8 +142,8 @@ class Product(Node):
 class Reduction(Node):
     """A sum or mean over some dimensions."""
 
-    dims: tuple[int, ...] = field(default=())
-    keepdim: bool = False
+    dims: tuple[int, ...]
+    kept: tuple[int, ...]  # those of `dims` that stay in the result with size 1
     mean: bool = False
 
     def summed(self, index: Index, letters: Sequence[str]) -> Index:
@@ -146,8 +156,8 @@ class Reduction(Node):
                 found.append(next(left))
                 continue
             found.append(Letter(next(names), size))
-            if self.keepdim:
-                next(left, None)
+            if dim in self.kept:
+                next(left)
         return tuple(found)
 
 
@@ -179,269 +189,3 @@ def _by_stride(offset: int, base: Tensor) -> tuple[int, ...]:
     if offset:
         raise Unsupported("a view that cannot be followed")
     return tuple(index)
-
-
-BINARY: dict[type, tuple[str, Callable[..., Any]]] = {
-    ast.Add: ("+", operator.add),
-    ast.Sub: ("-", operator.sub),
-    ast.Mult: ("×", operator.mul),
-    ast.Div: ("/", operator.truediv),
-    ast.Pow: ("^", operator.pow),
-    ast.BitAnd: ("∧", operator.and_),
-    ast.BitOr: ("∨", operator.or_),
-    ast.Gt: (">", operator.gt),
-    ast.Lt: ("<", operator.lt),
-    ast.GtE: ("≥", operator.ge),
-    ast.LtE: ("≤", operator.le),
-    ast.Eq: ("=", operator.eq),
-    ast.NotEq: ("≠", operator.ne),
-}
-UNARY: dict[type, tuple[str, Callable[..., Any]]] = {
-    ast.USub: ("-", operator.neg),
-    ast.Invert: ("¬", operator.invert),
-}
-PLAIN_ONLY: dict[type, Callable[..., Any]] = {
-    ast.FloorDiv: operator.floordiv,
-    ast.Mod: operator.mod,
-    ast.Is: operator.is_,
-    ast.IsNot: operator.is_not,
-    ast.Not: operator.not_,
-}
-SPELLED = {
-    "add": "+", "sub": "-", "mul": "×", "multiply": "×", "div": "/", "true_divide": "/",
-    "pow": "^", "gt": ">", "lt": "<", "ge": "≥", "le": "≤", "eq": "=", "ne": "≠",
-    "logical_and": "∧", "logical_or": "∨", "neg": "-", "logical_not": "¬",
-}  # fmt: skip
-FUNCTIONS = frozenset(
-    "abs acos asin atan atan2 bool ceil clamp clamp_max clamp_min cos cosh digamma erf erfc "
-    "erfinv exp exp2 expit expm1 floor fmax fmin heaviside isfinite isinf isnan lerp lgamma log "
-    "log10 log1p log2 logaddexp logit masked_fill maximum minimum nan_to_num reciprocal "
-    "relu round rsqrt sgn sigmoid sign sin sinh softplus sqrt square tan tanh trunc where "
-    "xlogy".split()
-)
-CASTS = frozenset(
-    "bfloat16 clone contiguous detach double float half int long to type type_as".split()
-)
-FLAT = frozenset(
-    "flatten ravel reshape reshape_as squeeze unflatten unsqueeze view view_as".split()
-)
-STRIDED = frozenset(
-    "broadcast_to expand expand_as movedim narrow permute select swapaxes swapdims t "
-    "transpose".split()
-)
-PRODUCTS = frozenset(("matmul", "mm", "bmm", "mv", "dot"))
-RANDOM = frozenset(("bernoulli", "dropout", "multinomial", "normal", "poisson"))
-MODULES = {"torch": torch, "F": F, "math": math}
-BUILTINS = {n: getattr(builtins, n) for n in "abs bool float int len list max min tuple".split()}
-PLAIN = (bool, int, float, complex, str, tuple, list, torch.dtype, type(None))
-
-
-class Reader:
-    """Builds the tree of one statement."""
-
-    def __init__(self, reads: Mapping[str, Any]) -> None:
-        self.reads = reads
-
-    def statement(self, statement: ast.stmt) -> Node:
-        """The tree of what the statement binds.
-
-        Raises:
-            Unsupported: for anything but an assignment of one expression to one name.
-        """
-        match statement:
-            case ast.Assign(targets=[ast.Name()], value=value):
-                return self.read(value)
-            case ast.AnnAssign(target=ast.Name(), value=ast.expr() as value):
-                return self.read(value)
-            case ast.Return(value=ast.expr() as value) if not isinstance(value, ast.Tuple):
-                return self.read(value)
-            case ast.AugAssign(target=ast.Name(id=name), op=op, value=value):
-                left = ast.Name(name, ast.Load())
-                return self.read(ast.BinOp(left, op, value))
-        raise Unsupported(f"the statement {ast.unparse(statement)!r}")
-
-    def read(self, node: ast.expr) -> Node:
-        """The tree of an expression."""
-        match node:
-            case ast.Name(id=name):
-                return self._name(name)
-            case ast.Constant(value=value):
-                return Leaf(source=repr(value), compute=lambda: value, name=repr(value))
-            case ast.BinOp(left=left, op=ast.MatMult(), right=right):
-                return self._product(node, self.read(left), self.read(right))
-            case ast.BinOp(left=left, op=op, right=right):
-                return self._operator(node, op, left, right)
-            case ast.Compare(left=left, ops=[op], comparators=[right]):
-                return self._operator(node, op, left, right)
-            case ast.UnaryOp(op=op, operand=operand):
-                return self._operator(node, op, operand)
-            case ast.IfExp(test=test, body=body, orelse=orelse):
-                return self.read(body if self.read(test).value else orelse)
-            case ast.Tuple(elts=items) | ast.List(elts=items):
-                return self._whole(node, lambda *v: tuple(v), [self.read(i) for i in items])
-            case ast.Attribute():
-                return self._attribute(node)
-            case ast.Subscript():
-                return self._subscript(node)
-            case ast.Call():
-                return self._call(node)
-        raise Unsupported(f"the expression {ast.unparse(node)!r}")
-
-    def _name(self, name: str) -> Node:
-        if name not in self.reads:
-            raise Unsupported(f"the name {name!r}")
-        return Leaf(source=name, compute=lambda: self.reads[name], name=name)
-
-    def _whole(
-        self, node: ast.expr, compute: Callable[..., Any], operands: Sequence[Node]
-    ) -> Node:
-        text = ast.unparse(node)
-        return Leaf(source=text, compute=compute, operands=tuple(operands), name=text)
-
-    def _product(self, node: ast.expr, left: Node, right: Node) -> Node:
-        return Product(source=ast.unparse(node), compute=torch.matmul, operands=(left, right))
-
-    def _operator(self, node: ast.expr, op: ast.AST, *parts: ast.expr) -> Node:
-        operands = tuple(self.read(part) for part in parts)
-        symbol, compute = (UNARY if len(parts) == 1 else BINARY).get(type(op), ("", None))
-        compute = compute or PLAIN_ONLY.get(type(op))
-        if compute is None:
-            raise Unsupported(f"the operator in {ast.unparse(node)!r}")
-        if not symbol or not any(isinstance(n.value, Tensor) for n in operands):
-            return self._whole(node, compute, operands)
-        source = ast.unparse(node)
-        return Elementwise(source=source, compute=compute, operands=operands, symbol=symbol)
-
-    def _attribute(self, node: ast.Attribute) -> Node:
-        if isinstance(node.value, ast.Name) and node.value.id in MODULES:
-            value = getattr(MODULES[node.value.id], node.attr)
-            return self._whole(node, lambda: value, [])
-        base = self.read(node.value)
-        if isinstance(base.value, Tensor) and node.attr in ("T", "mT"):
-            return self._moved(node, "strided", lambda t: getattr(t, node.attr), base)
-        return self._whole(node, lambda v: getattr(v, node.attr), [base])
-
-    def _subscript(self, node: ast.Subscript) -> Node:
-        base, items = self.read(node.value), self._items(node.slice)
-        plain = all(i is None or i is ... or isinstance(i, int | slice) for i in items)
-        index = items if isinstance(node.slice, ast.Tuple) else items[0]
-        if isinstance(base.value, Tensor) and plain:
-            return self._moved(node, "strided", lambda t: t[index], base)
-        return self._whole(node, lambda v: v[index], [base])
-
-    def _items(self, node: ast.expr) -> tuple[Any, ...]:
-        parts = node.elts if isinstance(node, ast.Tuple) else [node]
-        return tuple(self._item(part) for part in parts)
-
-    def _item(self, part: ast.expr) -> Any:
-        if isinstance(part, ast.Slice):
-            ends = (part.lower, part.upper, part.step)
-            return slice(*(None if end is None else self.read(end).value for end in ends))
-        return self.read(part).value
-
-    def _moved(self, node: ast.expr, kind: str, compute: Callable[..., Any], base: Node) -> Node:
-        return Moved(source=ast.unparse(node), compute=compute, operands=(base,), kind=kind)
-
-    def _call(self, node: ast.Call) -> Node:
-        options = {k.arg: self.read(k.value).value for k in node.keywords if k.arg}
-        if len(options) != len(node.keywords) or any(isinstance(a, ast.Starred) for a in node.args):
-            raise Unsupported(f"the unpacked arguments in {ast.unparse(node)!r}")
-        args = [self.read(a) for a in node.args]
-        match node.func:
-            case ast.Name(id="unbroadcast") if len(args) == 2:
-                return self._summed_to(node, args[0], args[1].value)
-            case ast.Name(id=name) if name in BUILTINS:
-                return self._whole(node, lambda *v: BUILTINS[name](*v, **options), args)
-            case ast.Attribute(value=ast.Name(id=module), attr=name) if module in MODULES:
-                function = getattr(MODULES[module], name)
-                return self._torch(node, name, function, args, options)
-            case ast.Attribute(value=receiver, attr=name):
-                base = self.read(receiver)
-                if isinstance(base.value, Tensor):
-                    function = getattr(Tensor, name)
-                    return self._torch(node, name, function, [base, *args], options)
-                if isinstance(base.value, PLAIN):
-                    method = getattr(base.value, name)
-                    return self._whole(node, lambda *v: method(*v, **options), args)
-        raise Unsupported(f"the call {ast.unparse(node)!r}")
-
-    def _torch(
-        self,
-        node: ast.Call,
-        name: str,
-        function: Callable[..., Any],
-        args: Sequence[Node],
-        options: dict[str, Any],
-    ) -> Node:
-        """A call of a function of torch, which must neither write nor draw random numbers."""
-        writes = name.endswith("_") or "out" in options
-        if writes or name in RANDOM or name.startswith("rand"):
-            raise Unsupported(f"the call {ast.unparse(node)!r}, which must not run again")
-        source, operands = ast.unparse(node), tuple(args)
-
-        def compute(*values: Any) -> Any:
-            return function(*values, **options)
-
-        if name in PRODUCTS:
-            return self._product(node, operands[0], operands[1])
-        if name in ("sum", "mean"):
-            return self._reduction(node, name, operands, options)
-        if name == "sum_to_size":
-            shape = operands[1].value if len(operands) == 2 else [n.value for n in operands[1:]]
-            return self._summed_to(node, operands[0], shape)
-        for kind, names in (("same", CASTS), ("flat", FLAT), ("strided", STRIDED)):
-            if name in names:
-                rest = tuple(n.value for n in operands[1:])
-                return self._moved(node, kind, lambda t: function(t, *rest, **options), operands[0])
-        if name in FUNCTIONS or name in SPELLED:
-            symbol = SPELLED.get(name, "") if not options else ""
-            return Elementwise(
-                source=source, compute=compute, operands=operands, name=name, symbol=symbol
-            )
-        return self._whole(node, compute, operands)
-
-    def _reduction(
-        self, node: ast.Call, name: str, operands: Sequence[Node], options: dict[str, Any]
-    ) -> Node:
-        base, rest = operands[0], [n.value for n in operands[1:]]
-        given = options.get("dim", options.get("axis", rest[0] if rest else None))
-        keepdim = bool(options.get("keepdim", rest[1] if len(rest) > 1 else False))
-        rank = len(base.shape)
-        wanted = [given] if isinstance(given, int) else given
-        dims = tuple(sorted(d % rank for d in wanted)) if wanted else tuple(range(rank))
-        return Reduction(
-            source=ast.unparse(node),
-            compute=lambda v: getattr(torch, name)(v, *rest, **options),
-            operands=(base,),
-            dims=dims,
-            keepdim=keepdim,
-            mean=name == "mean",
-        )
-
-    def _summed_to(self, node: ast.Call, base: Node, shape: Any) -> Node:
-        """The adjoint of broadcasting: sums over the dimensions that were stretched."""
-        size = tuple(shape.shape if isinstance(shape, Tensor) else shape)
-        lead = len(base.shape) - len(size)
-        if lead < 0:
-            raise Unsupported(f"the call {ast.unparse(node)!r}")
-        kept = range(lead, len(base.shape))
-        stretched = [d for d in kept if size[d - lead] == 1 != base.shape[d]]
-        source = ast.unparse(node)
-        inner: Node = base
-        if lead:
-            inner = Reduction(
-                source=source,
-                compute=lambda v: v.sum(tuple(range(lead))),
-                operands=(inner,),
-                dims=tuple(range(lead)),
-            )
-        if stretched:
-            dims = tuple(d - lead for d in stretched)
-            inner = Reduction(
-                source=source,
-                compute=lambda v: v.sum(dims, keepdim=True),
-                operands=(inner,),
-                dims=dims,
-                keepdim=True,
-            )
-        return inner

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from .numerals import numerals
+
 # Narrow enough for a screen, wide enough that every finite double fits as "-1e-308".
 SAFE_WIDTH = 8
 DECIMALS = 4
@@ -19,22 +21,22 @@ class NumberFormat:
     """How every cell of one tensor is written, so that columns align.
 
     `kind` is "truth", "integer", "fixed" or "scientific"; `part` is the width of a real
-    number, of which a complex one has two. Text is never longer than `width`.
+    number, of which a complex one has a `pair`. Text is never longer than `width`.
     """
 
     kind: str
     decimals: int
     part: int
-    complex: bool = False
+    pair: bool = False
 
     @property
     def width(self) -> int:
         """Characters that a cell takes, without the space between columns."""
-        return 2 * self.part + 1 if self.complex else self.part
+        return 2 * self.part + 1 if self.pair else self.part
 
     def text(self, value: complex | bool) -> str:
         """One element, right-aligned. An exact zero is a bare "0", unlike a small number."""
-        if self.complex:
+        if self.pair:
             real, imaginary = complex(value).real, complex(value).imag
             sign = "+" if math.copysign(1, imaginary) > 0 or imaginary != imaginary else ""
             return f"{self._real(real)}{sign}{self._real(imaginary)}i".rjust(self.width)
@@ -43,7 +45,7 @@ class NumberFormat:
 
     def padded(self, value: complex | bool) -> str:
         """As `text`, with a zero written out like its neighbours and its sign kept."""
-        if self.complex or isinstance(value, complex):
+        if self.pair or isinstance(value, complex):
             return self.text(value)
         return self._real(value).rjust(self.width)
 
@@ -86,7 +88,7 @@ def choose_format(values: Tensor, whole: bool = True) -> NumberFormat:
     if values.is_complex():
         parts = torch.view_as_real(values.resolve_conj())
         one = choose_format(parts, whole)
-        return NumberFormat(one.kind, one.decimals, one.part, complex=True)
+        return NumberFormat(one.kind, one.decimals, one.part, pair=True)
     if not values.is_floating_point():
         return NumberFormat("integer", 0, max(floor, _widest(values, "integer", 0)))
     finite = values[values.isfinite()].double()
@@ -120,17 +122,9 @@ def exact_text(element: Tensor) -> str:
         real, imaginary = torch.view_as_real(element.resolve_conj()).unbind(-1)
         text = exact_text(imaginary)
         return f"{exact_text(real)}{text if text.startswith('-') else '+' + text}i"
-    value = element.item()
-    if not element.dtype.is_floating_point:
-        return str(value)
-    if not math.isfinite(value):
-        return nonfinite_text(value)
-    fewest = max(1, round(-math.log10(torch.finfo(element.dtype).resolution)))
-    for digits in range(fewest, 18):
-        text = f"{value:.{digits}g}"
-        if torch.tensor(float(text), dtype=element.dtype).item() == value:
-            break
-    return text if "." in text or "e" in text else text + ".0"
+    if element.is_floating_point() and not bool(element.isfinite()):
+        return nonfinite_text(element.item())
+    return numerals(element)[0]
 
 
 def ulps(one: Tensor, other: Tensor) -> int | None:

@@ -55,15 +55,13 @@ def run_repl(namespace: Mapping[str, Any], note: str) -> int:
     """
     shell = _shell()
     values, lost = _portable_items(namespace)
-    folder = Path(tempfile.mkdtemp(prefix="backprop-tui-repl-"))
-    try:
+    with _signals_held() as children, _private_folder() as folder, _terminal_kept():
         path = folder / "values.pt"
         _save(values, path)
         print(_banner(note, values, lost), flush=True)
-        with _terminal_kept():
-            return _wait([sys.executable, *SHELLS[shell], "-c", PRELUDE.format(path=str(path))])
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
+        prelude = PRELUDE.format(path=str(path))
+        children.append(subprocess.Popen([sys.executable, *SHELLS[shell], "-c", prelude]))
+        return children[0].wait()
 
 
 def _shell() -> str:
@@ -150,14 +148,27 @@ def _terminal_kept() -> Iterator[None]:
             termios.tcsetattr(STDIN, termios.TCSADRAIN, before)
 
 
-def _wait(command: list[str]) -> int:
-    """Run the child; the terminal's signals are its alone, a request to end reaches both."""
-    child: subprocess.Popen[bytes] | None = None
+@contextlib.contextmanager
+def _private_folder() -> Iterator[Path]:
+    folder = Path(tempfile.mkdtemp(prefix="backprop-tui-repl-"))
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def _signals_held() -> Iterator[list[subprocess.Popen[bytes]]]:
+    """Leave the keyboard's signals to the child; hand a request to end on to it.
+
+    Put the child into the list. The request is raised again here once all is tidy.
+    """
+    children: list[subprocess.Popen[bytes]] = []
     ending: list[int] = []
 
     def end(number: int, _: FrameType | None) -> None:
         ending.append(number)
-        if child is not None:
+        for child in children:
             child.terminate()
 
     def ignore(*_: object) -> None:
@@ -172,8 +183,7 @@ def _wait(command: list[str]) -> int:
     }
     before = {number: signal.signal(number, handler) for number, handler in handlers.items()}
     try:
-        child = subprocess.Popen(command)
-        return child.wait()
+        yield children
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)

@@ -116,7 +116,7 @@ def pieces(tensor: Tensor, limit: int = PIECE) -> Iterator[Tensor]:
         return
     dim = next(d for d, size in enumerate(tensor.shape) if size > 1)
     rows = max(1, limit * tensor.shape[dim] // tensor.numel())
-    for part in tensor.detach().split(rows, dim):
+    for part in torch.split(tensor.detach(), rows, dim):
         yield from pieces(part, limit)
 
 

@@ -109,6 +109,7 @@ class Trace:
         gradients: one for each parameter, in the model's order.
         autograd_at: index of the step from which autograd's gradients exist.
         warning: why manual and autograd are expected to differ, or "".
+        dimensions: a lesson's table of (what is computed, its shapes).
     """
 
     title: str
@@ -121,6 +122,7 @@ class Trace:
     gradients: tuple[Gradient, ...]
     autograd_at: int
     warning: str = ""
+    dimensions: tuple[tuple[str, str], ...] = ()
 
     @property
     def gradient_norms(self) -> dict[str, float]:

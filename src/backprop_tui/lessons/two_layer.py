@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor, nn
@@ -12,6 +12,7 @@ from ..session import Session
 from ..steps import Trace
 from ..tape import Tape
 from ..walk import Naming, walk
+from .dimensions import dimensions
 
 
 @dataclass(frozen=True)
@@ -67,7 +68,7 @@ class TwoLayer(Session):
             self.train(iteration)
         tape = recorder.tape
         weights = _updated(tape) if self.options.update_first else {}
-        return walk(
+        trace = walk(
             tape,
             title=self.title,
             iteration=iteration,
@@ -77,6 +78,7 @@ class TwoLayer(Session):
             constants={"lr": self.options.lr},
             warning=_DRIFT if self.options.update_first else "",
         )
+        return replace(trace, dimensions=dimensions(trace, self.options.depth))
 
 
 _DRIFT = (

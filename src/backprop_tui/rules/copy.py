@@ -9,18 +9,97 @@ from .samples import anywhere
 
 
 @rule(
-    *spellings("clone"),
+    *spellings("clone", "positive", "resolve_conj", "resolve_neg", "alias_copy"),
     Tensor.contiguous,
-    *spellings("positive", "resolve_conj", "resolve_neg", "alias_copy"),
-    Tensor.cpu,
     samples=anywhere,
 )
 def clone(input, **options):
-    """The same values in their own memory: y = x."""
+    """The same values in memory of their own, y = x."""
     y = input.clone()
 
     def backward(dy):
         dinput = dy
+        return dinput
+
+    return y, backward
+
+
+def to_samples(make):
+    yield sample(make(2, 3), torch.float64)
+    yield sample(make(2, 3), dtype=torch.float64)
+
+
+@rule(Tensor.to, Tensor.type, samples=to_samples)
+def to(input, *args, **kwargs):
+    """The same values in another dtype or on another device."""
+    wanted = kwargs.get("dtype", args[0] if args else None)
+    if isinstance(wanted, str):
+        y = input.type(wanted) if wanted.startswith("torch.") else input.to(*args, **kwargs)
+    else:
+        y = input.to(*args, **kwargs)
+
+    def backward(dy):
+        dinput = as_dtype(dy, input.dtype).to(input.device)
+        return dinput
+
+    return y, backward
+
+
+@rule(Tensor.type_as, samples=lambda make: [sample(make(2, 3), make(1))])
+def type_as(input, other):
+    """The same values in the dtype of another tensor."""
+    y = input.to(other.dtype)
+
+    def backward(dy):
+        dinput = as_dtype(dy, input.dtype)
+        return dinput
+
+    return y, backward
+
+
+@rule(Tensor.float, samples=anywhere)
+def float(input, memory_format=None):
+    """The same values in 32 bits."""
+    y = input.to(torch.float32)
+
+    def backward(dy):
+        dinput = as_dtype(dy, input.dtype)
+        return dinput
+
+    return y, backward
+
+
+@rule(Tensor.double, samples=anywhere)
+def double(input, memory_format=None):
+    """The same values in 64 bits."""
+    y = input.to(torch.float64)
+
+    def backward(dy):
+        dinput = as_dtype(dy, input.dtype)
+        return dinput
+
+    return y, backward
+
+
+@rule(Tensor.half, samples=anywhere)
+def half(input, memory_format=None):
+    """The same values in 16 bits, 10 of them for the fraction."""
+    y = input.to(torch.float16)
+
+    def backward(dy):
+        dinput = as_dtype(dy, input.dtype)
+        return dinput
+
+    return y, backward
+
+
+@rule(Tensor.bfloat16, samples=anywhere)
+def bfloat16(input, memory_format=None):
+    """The same values in 16 bits, 7 of them for the fraction."""
+    y = input.to(torch.bfloat16)
+
+    def backward(dy):
+        dinput = as_dtype(dy, input.dtype)
         return dinput
 
     return y, backward

@@ -183,7 +183,8 @@ def scatter_add(input, dim, index, src):
         read = dy.gather(dim, index)
         dsrc = torch.zeros_like(src)
         dsrc[tuple(slice(n) for n in index.shape)] = read
-        return dy, None, None, dsrc
+        dinput = dy
+        return dinput, None, None, dsrc
 
     return y, backward
 
@@ -199,7 +200,8 @@ def index_add(input, dim, index, source, *, alpha=1):
 
     def backward(dy):
         dsource = alpha * dy.index_select(dim, index).reshape(source.shape)
-        return dy, None, None, dsource
+        dinput = dy
+        return dinput, None, None, dsource
 
     return y, backward
 

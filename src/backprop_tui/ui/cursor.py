@@ -6,6 +6,7 @@ trace ends and the iteration before or after begins.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from itertools import pairwise
@@ -14,7 +15,7 @@ from typing import TYPE_CHECKING
 from .render import nonfinite
 
 if TYPE_CHECKING:
-    from ..compare import Comparison
+    from ..compare import Comparison, Verdict
     from ..steps import Step, Trace
 
 PHASES = ("forward", "loss", "backward", "update")
@@ -101,14 +102,17 @@ def _is_different(comparison: Comparison) -> bool:
     return comparison.verdict.value == "different"
 
 
-def tally(trace: Trace, at: int) -> dict[str, int]:
+def tally(trace: Trace, at: int) -> dict[Verdict, int]:
     """How often each verdict was given among the twins computed so far."""
-    counts: dict[str, int] = {}
-    for step in trace.steps[: at + 1]:
-        if step.twin is not None:
-            verdict = step.twin.comparison.verdict.value
-            counts[verdict] = counts.get(verdict, 0) + 1
-    return counts
+    return dict(Counter(s.twin.comparison.verdict for s in trace.steps[: at + 1] if s.twin))
+
+
+SEVERITY = ("exact", "rounding", "unchecked", "unverified", "amber", "different")
+
+
+def severity(verdict: Verdict) -> int:
+    """How bad a verdict is: the worst is the one to show where there is room for one."""
+    return SEVERITY.index(verdict.value)
 
 
 def next_stop(

@@ -263,12 +263,9 @@ def entries(trace: Trace, folded: Collection[str]) -> list[Entry]:
     return out
 
 
-ORDER = ("exact", "rounding", "amber", "unverified", "unchecked", "different")
-
-
 def worst_of(trace: Trace, group: Group) -> Comparison | None:
     """The worst verdict of an op: of its rule alone, and of its values with their twins."""
     found = [c for s in group.steps if (t := trace.steps[s].twin) and (c := t.comparison)]
     if group.isolated is not None:
         found.append(group.isolated)
-    return max(found, key=lambda c: ORDER.index(c.verdict.value), default=None)
+    return max(found, key=lambda c: cursor.severity(c.verdict), default=None)

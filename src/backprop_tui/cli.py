@@ -1,0 +1,224 @@
+"""Arguments only: what was asked for, handed to the part that does it."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+from collections.abc import Callable, Sequence
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from .errors import UserError
+from .lessons import LESSONS
+
+if TYPE_CHECKING:
+    from .lessons.two_layer import TwoLayer
+    from .steps import Trace
+
+_PROGRAM = "backprop-tui"
+_DTYPES = ("float32", "float64", "float16", "bfloat16")
+_EPILOG = """\
+With no arguments it opens the first lesson: a two-layer ReLU net whose training step is
+single-stepped, every gradient by hand beside autograd's. Press ? there for the keys.
+
+examples:
+  backprop-tui
+  backprop-tui lesson two-layer --hidden 16 --depth 3
+  backprop-tui lesson two-layer --weights update-first
+  backprop-tui lesson --plain | less
+  backprop-tui check --lesson two-layer --json
+"""
+
+
+class _Parser(argparse.ArgumentParser):
+    """An ArgumentParser whose errors are one line."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"{_PROGRAM}: {message} (see {self.prog} --help)\n")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the program and return its exit code.
+
+    0: agreed, or the screen was closed; 1: manual and autograd differ; 2: the arguments or
+    a file cannot be used.
+    """
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    if not arguments or (arguments[0][0:1] == "-" and arguments[0] not in _GLOBAL_FLAGS):
+        arguments.insert(0, "lesson")
+    options = _parser().parse_args(arguments)
+    try:
+        code: int = options.run(options)
+        sys.stdout.flush()
+        return code
+    except UserError as error:
+        print(f"{_PROGRAM}: {error}", file=sys.stderr)
+        return 2
+    except BrokenPipeError:  # the reader of our output, less or head, has left
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+
+
+_GLOBAL_FLAGS = ("-h", "--help", "--version")
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _Parser(
+        prog=_PROGRAM,
+        description="The debugger for backpropagation: single-step a training step of a PyTorch "
+        "program, with every gradient derived by hand beside autograd's.",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action="version", version=f"{_PROGRAM} {version(_PROGRAM)}")
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+
+    lesson = commands.add_parser("lesson", help="open a lesson (the default)")
+    lesson.add_argument("name", nargs="?", default="two-layer", help="which one (see --list)")
+    lesson.add_argument("--list", action="store_true", help="list the lessons and leave")
+    lesson.add_argument(
+        "--plain",
+        action="store_true",
+        help="a plain transcript instead of the screen, as where there is no terminal",
+    )
+    _lesson_options(lesson)
+    lesson.set_defaults(run=_lesson)
+
+    check = commands.add_parser("check", help="compare manual and autograd with no screen")
+    check.add_argument("--lesson", dest="name", required=True, metavar="NAME", help="what to check")
+    check.add_argument("--json", action="store_true", help="print JSON instead of a table")
+    _lesson_options(check)
+    check.set_defaults(run=_check)
+    return parser
+
+
+def _lesson_options(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("the network, its data and its training")
+    sizes: tuple[tuple[str, int, str], ...] = (
+        ("--n", 2, "batch size"),
+        ("--d-in", 3, "width of the input"),
+        ("--hidden", 4, "width of each hidden layer"),
+        ("--d-out", 5, "width of the output"),
+        ("--depth", 1, "number of hidden layers"),
+    )
+    for flag, default, text in sizes:
+        group.add_argument(
+            flag, type=_positive, default=None, metavar="N", help=f"{text} (default {default})"
+        )
+    group.add_argument("--lr", type=_number, default=1e-4, help="learning rate (default 1e-4)")
+    group.add_argument(
+        "--iterations",
+        type=_positive,
+        metavar="N",
+        help="training steps (default 500 on the screen, 1 in a transcript or a check)",
+    )
+    group.add_argument("--seed", type=int, default=0, help="of the weights and data (default 0)")
+    group.add_argument("--dtype", choices=_DTYPES, default="float32", help="(default float32)")
+    group.add_argument("--device", default="cpu", help="where to compute (default cpu)")
+    for flag, shape in (("--x", "n × d-in"), ("--y", "n × d-out")):
+        group.add_argument(
+            flag, metavar="FILE", help=f"{shape} numbers from a .npy, .npz, .pt or .csv file"
+        )
+    group.add_argument(
+        "--weights",
+        choices=("forward", "update-first"),
+        default="forward",
+        help="which weights the hand computation uses: those of the forward pass, or, as in "
+        "the article's listing, those after the update, which drift (default forward)",
+    )
+
+
+def _positive(text: str) -> int:
+    try:
+        value = int(text)
+    except ValueError:
+        value = 0
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of 1 or more")
+    return value
+
+
+def _number(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number, such as 1e-4") from None
+    if value != value:
+        raise argparse.ArgumentTypeError("nan is no learning rate: give a number, such as 1e-4")
+    return value
+
+
+def _lesson(options: argparse.Namespace) -> int:
+    if options.list:
+        for name, text in LESSONS.items():
+            print(f"{name:<12}{text}")
+        return 0
+    _known(options.name)
+    if options.plain or not _has_terminal():
+        return _transcript(options)
+    from .ui.app import launch
+
+    options.iterations = options.iterations or 500
+    return launch(lambda: _open(options))
+
+
+def _has_terminal() -> bool:
+    return sys.stdin.isatty() and sys.stdout.isatty() and os.environ.get("TERM") != "dumb"
+
+
+def _known(name: str) -> None:
+    if name not in LESSONS:
+        import difflib
+
+        near = difflib.get_close_matches(name, LESSONS, 1)
+        hint = f"did you mean {near[0]}?" if near else f"there is: {', '.join(LESSONS)}"
+        raise UserError(f"no lesson is called {name!r}: {hint} (see {_PROGRAM} lesson --list)")
+
+
+def _open(options: argparse.Namespace) -> TwoLayer:
+    from .lessons.options import parse
+    from .lessons.two_layer import TwoLayer
+
+    return TwoLayer(parse(vars(options)))
+
+
+def _traces(options: argparse.Namespace, visit: Callable[[Trace], Any]) -> list[Trace]:
+    options.iterations = options.iterations or 1
+    session = _open(options)
+    traces = []
+    for iteration in range(1, session.iterations + 1):
+        trace = session.trace(iteration)
+        visit(trace)
+        traces.append(trace)
+    return traces
+
+
+def _transcript(options: argparse.Namespace) -> int:
+    from .report import exit_code
+    from .transcript import lines
+
+    def show(trace: Trace) -> None:
+        for line in lines(trace):
+            print(line)
+
+    return exit_code(_traces(options, show))
+
+
+def _check(options: argparse.Namespace) -> int:
+    _known(options.name)
+    from rich.console import Console
+
+    from .report import exit_code, summary, table, to_dict
+
+    console = Console()
+    show: Callable[[Trace], Any] = (
+        (lambda trace: None) if options.json else (lambda trace: console.print(table(trace)))
+    )
+    traces = _traces(options, show)
+    if options.json:
+        print(json.dumps(to_dict(traces), indent=2))
+    else:
+        console.print(summary(traces))
+    return exit_code(traces)

@@ -1,0 +1,71 @@
+"""The lesson without a screen: every step with its formula, shapes, values and verdict."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterator
+from itertools import groupby
+
+import torch
+from torch import Tensor
+
+from .formula import shape_text
+from .report import badge
+from .steps import Step, Trace
+
+_RULE = "─" * 78
+_SHOWN = 8  # rows and columns of a tensor that are printed
+
+
+def lines(trace: Trace) -> Iterator[str]:
+    """The transcript of one training step, line by line."""
+    yield f"{trace.title} · iteration {trace.iteration}"
+    yield _RULE
+    if trace.warning:
+        yield from textwrap.wrap(trace.warning, 78)
+        yield ""
+    for item in trace.given:
+        detail = f"   {item.detail}" if item.detail else ""
+        yield f"given  {item.label}   {shape_text(item.value)}{detail}"
+        yield from values(item.value)
+    for phase, steps in groupby(trace.steps, key=lambda step: step.phase):
+        yield ""
+        yield f"── {phase} {_RULE[len(phase) + 4 :]}"
+        heading = -1
+        for step in steps:
+            if step.group != heading:
+                heading = step.group
+                yield ""
+                yield trace.groups[heading].title
+            yield from _step(step)
+    yield ""
+    yield f"loss {trace.loss:.6g} · manual against autograd: {trace.worst()}"
+
+
+def _step(step: Step) -> Iterator[str]:
+    yield f"  {step.formula:<34}  {step.algebra}"
+    if step.note:
+        yield f"    # {step.note}"
+    yield from values(step.value)
+    if step.twin is not None:
+        found = step.twin.comparison
+        detail = f" ({step.twin.detail})" if step.twin.detail else ""
+        gap = "" if found.max_abs == 0 else f", max difference {found.max_abs:.3g}"
+        yield f"    {step.twin.label}{detail}: {badge(found).plain}{gap}"
+        if found.max_abs != 0:
+            yield from values(step.twin.value)
+
+
+def values(tensor: Tensor, indent: str = "      ") -> list[str]:
+    """A tensor's numbers in rows, long ones cut."""
+    if tensor.dtype == torch.bool:
+        tensor = tensor.to(torch.int8)
+    rows = tensor.reshape(-1, tensor.shape[-1] if tensor.dim() else 1)
+    shown = []
+    for row in rows[:_SHOWN]:
+        cells = [f"{item:>10.4f}" if row.is_floating_point() else f"{item:>10}" for item in row[:_SHOWN].tolist()]
+        cut = "  …" if row.numel() > _SHOWN else ""
+        shown.append(indent + "".join(cells) + cut)
+    if rows.shape[0] > _SHOWN:
+        shown.append(f"{indent}… {rows.shape[0] - _SHOWN} more rows")
+    return shown

@@ -1,0 +1,92 @@
+"""Where ``c`` stops: on an op, or where a condition becomes true."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import CodeType
+from typing import TYPE_CHECKING, Any
+
+from ..errors import UserError
+
+if TYPE_CHECKING:
+    from ..steps import Trace
+
+
+@dataclass(frozen=True)
+class Condition:
+    """An expression over the names on screen, `loss` and `iteration`."""
+
+    source: str
+    code: CodeType = field(compare=False)
+
+    @classmethod
+    def parse(cls, source: str) -> Condition:
+        """Compile an expression.
+
+        Raises:
+            UserError: if it is none.
+        """
+        try:
+            return cls(source, compile(source, "<breakpoint>", "eval"))
+        except (SyntaxError, ValueError) as error:
+            raise UserError(f"not an expression: {source} ({error})") from error
+
+    def holds(self, names: Mapping[str, Any]) -> bool:
+        """Whether it is true. A name that is not bound yet makes it false."""
+        try:
+            return bool(eval(self.code, dict(names)))
+        except NameError:
+            return False
+
+    @property
+    def only_loss(self) -> bool:
+        """Whether it can be told from the losses alone, without looking into any step."""
+        return set(self.code.co_names) <= {"loss", "iteration"}
+
+
+@dataclass
+class Breakpoints:
+    """All of them. Ops are told by their number in the trace, which every iteration shares."""
+
+    groups: set[int] = field(default_factory=set)
+    conditions: list[Condition] = field(default_factory=list)
+
+    def __bool__(self) -> bool:
+        return bool(self.groups or self.conditions)
+
+    def toggle(self, group: int) -> bool:
+        """Set or clear the breakpoint on an op; whether it is set now."""
+        self.groups ^= {group}
+        return group in self.groups
+
+    def add(self, source: str) -> None:
+        """Set a breakpoint on a condition, once.
+
+        Raises:
+            UserError: if it is not an expression.
+        """
+        condition = Condition.parse(source)
+        if condition not in self.conditions:
+            self.conditions.append(condition)
+
+    @property
+    def only_loss(self) -> bool:
+        """Whether the losses alone tell where to stop."""
+        return not self.groups and all(c.only_loss for c in self.conditions)
+
+    def becomes_true(self, trace: Trace, step: int) -> bool:
+        """Whether a condition holds at a step that did not hold at the one before it."""
+        if not self.conditions:
+            return False
+        here = scope(trace, step)
+        holding = [c for c in self.conditions if c.holds(here)]
+        if not holding or not step:
+            return bool(holding)
+        earlier = scope(trace, step - 1)
+        return any(not c.holds(earlier) for c in holding)
+
+
+def scope(trace: Trace, step: int) -> dict[str, Any]:
+    """What a condition can name at a step."""
+    return {**trace.namespace(step), "iteration": trace.iteration}

@@ -1,0 +1,309 @@
+"""The screen's frame: which panes there are, how they share the room, and what they show.
+
+`Frame` knows a trace and a step of it, and nothing about how one gets there:
+`travel.Travel` moves, `desk.Desk` takes things out, `debugger.Debugger` puts them together.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar
+
+from textual import on
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Container, Vertical
+from textual.screen import Screen
+from textual.widget import Widget
+
+from . import cursor, rows
+from .panes.keys import KeyLine
+from .panes.now import NowLine
+from .panes.output import Output
+from .panes.source import CodeView, SourcePane
+from .panes.status import Status, StatusLine
+from .panes.steps import StepsPane
+from .panes.tabs import PaneTabs
+from .panes.values import ValuePane
+from .panes.watches import WatchPane
+from .render import precise
+from .theme import palette_of
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from ..session import Session
+    from ..steps import Trace
+    from .charts import GradientNorms, LossCurve
+    from .inspector import Inspector
+
+PANES = ("steps", "forward", "manual", "autograd", "source", "inspector")
+VALUE_PANES = ("forward", "manual", "autograd")
+FORWARD_HELP = (
+    "What goes in and what the model computes from it, up to the loss. Space folds a tensor "
+    "into one line; ▏ marks what the current line reads."
+)
+MANUAL_HELP = (
+    "Every gradient by hand, carried all the way from the loss, then the update. At the right "
+    "edge stands how it compares with autograd's tensor at the same height."
+)
+AUTOGRAD_HELP = "What loss.backward() and optimizer.step() computed, beside its twin by hand."
+
+
+class Frame(Screen[None]):
+    """Panes, placed by the size of the terminal and filled from a trace at a step."""
+
+    HORIZONTAL_BREAKPOINTS: ClassVar[list[tuple[int, str]] | None] = [
+        (0, "-tiny"),
+        (46, "-narrow"),
+        (100, "-wide"),
+        (176, "-ultra"),
+    ]
+    VERTICAL_BREAKPOINTS: ClassVar[list[tuple[int, str]] | None] = [
+        (0, "-flat"),
+        (11, "-low"),
+        (28, "-tall"),
+    ]
+    BINDINGS: ClassVar[list[BindingType]] = [
+        *(
+            Binding(
+                str(number), f"focus_pane('{pane}')", f"{pane} pane", False, id=f"pane.{pane}"
+            )
+            for number, pane in enumerate(PANES, 1)
+        ),
+        Binding("z", "zoom", "zoom", show=False, id="view.zoom"),
+        Binding("v", "charts", "charts", show=False, id="view.charts"),
+    ]
+
+    def __init__(self, title: str, intro: str = "") -> None:
+        super().__init__(id="debugger")
+        self.debugged = title
+        self.intro = intro
+        self.session: Session | None = None
+        self.trace: Trace | None = None
+        self.cursor = 0
+        self.tab = "forward"
+        self._folded_values: set[str] = set()
+        self._status = Status(title)
+        self._faults: list[tuple[int, str]] = []
+
+    def compose(self) -> ComposeResult:
+        yield StatusLine(self._status, id="status")
+        with Container(id="body"):
+            with Vertical(id="steps-cell"):
+                yield StepsPane(id="steps")
+                yield WatchPane(id="watches")
+            yield PaneTabs(id="tabs")
+            yield ValuePane("2 forward", FORWARD_HELP, id="forward")
+            yield ValuePane("3 manual", MANUAL_HELP, id="manual")
+            yield ValuePane("4 autograd", AUTOGRAD_HELP, id="autograd")
+            yield SourcePane(id="source")
+            with Vertical(id="inspector-cell"):
+                yield Output(id="output")
+            yield Vertical(id="charts")
+            yield NowLine(id="now")
+        yield KeyLine(id="keys")
+
+    def on_mount(self) -> None:
+        self.query_one(SourcePane).explain(self.intro)
+        manual, auto = self._values("manual"), self._values("autograd")
+        self.watch(manual, "scroll_y", lambda y: auto.scroll_to(y=y, animate=False), init=False)
+        self.watch(auto, "scroll_y", lambda y: manual.scroll_to(y=y, animate=False), init=False)
+        self._show_tab("forward")
+        self.query_one(StepsPane).focus()
+
+    def furnish(self) -> None:
+        """Add what needs torch to be imported: the inspector and the charts."""
+        from .charts import GradientNorms, LossCurve
+        from .inspector import Inspector
+
+        self.query_one("#inspector-cell").mount(Inspector(id="inspector"))
+        self.query_one("#charts").mount(LossCurve(id="losses"), GradientNorms(id="norms"))
+
+    def _values(self, pane: str) -> ValuePane:
+        return self.query_one(f"#{pane}", ValuePane)
+
+    # What is shown.
+
+    def show(self, trace: Trace, step: int) -> None:
+        """Show a trace at a step of it (-1 for its last)."""
+        fresh = trace is not self.trace
+        step = max(0, min(step if step >= 0 else len(trace.steps) - 1, len(trace.steps) - 1))
+        before = self.trace.steps[self.cursor].phase if self.trace else ""
+        self.trace, self.cursor = trace, step
+        if fresh:
+            self._faults = cursor.faults(trace)
+            self._lay_out(trace)
+            self._show_charts(trace)
+        if trace.steps[step].phase != before:
+            self._follow_phase(trace.steps[step].phase)
+        self._paint(trace, step)
+
+    def _lay_out(self, trace: Trace) -> None:
+        """Give the value panes their rows; the parameters are folded until one asks for them."""
+        if not self._folded_values:
+            self._folded_values = {"", *(f"given:{g.name}" for g in trace.given if g.detail)}
+        folded = self._folded_values
+        self._values("forward").fill(rows.lay_out(rows.forward_rows(trace), folded), folded)
+        by_hand, by_torch = rows.lay_out_pair(*rows.paired_rows(trace), folded)
+        self._values("manual").fill(by_hand, folded)
+        self._values("autograd").fill(by_torch, folded)
+
+    def _paint(self, trace: Trace, step: int) -> None:
+        now = trace.steps[step]
+        reads = cursor.operands(now)
+        self.query_one(StepsPane).show(trace, step)
+        for pane in VALUE_PANES:
+            key = f"twin:{step}" if pane == "autograd" else f"step:{step}"
+            self._values(pane).show(trace, step, key, reads)
+        palette = palette_of(self.app.theme, self.app.current_theme.dark)
+        group = trace.groups[now.group]
+        self.query_one(SourcePane).show(now, group, palette)
+        self.query_one(NowLine).show(now)
+        self._inspect_step()
+        self._show_status()
+
+    def _inspect_step(self) -> None:
+        """Show the current step's value in the inspector."""
+        assert self.trace is not None
+        now = self.trace.steps[self.cursor]
+        twin = now.twin
+        self.inspect(now.label, now.value, twin and twin.label, twin and twin.value, now)
+
+    def inspect(
+        self,
+        name: str,
+        value: Tensor,
+        twin_label: str | None = None,
+        twin: Tensor | None = None,
+        step: object = None,
+    ) -> None:
+        """Show any tensor in the inspector."""
+        from .inspector import Inspector
+
+        self.query_one("#inspector-cell").remove_class("-output")
+        self.query_one(Inspector).show(name, value, twin_label, twin, step)
+
+    def show_output(self, text: str, failed: bool = False) -> None:
+        """Show words in the inspector's place: what was printed, a value that is no tensor, an error."""
+        self.query_one(Output).show(text, failed)
+        self.query_one("#inspector-cell").add_class("-output")
+
+    def _show_charts(self, trace: Trace) -> None:
+        from .charts import GradientNorms, LossCurve
+
+        assert self.session is not None
+        self.query_one(LossCurve).update_losses(dict(self.session.losses), trace.iteration)
+        self.query_one(GradientNorms).update_norms(trace.gradient_norms)
+
+    def _show_status(self) -> None:
+        assert self.trace is not None and self.session is not None
+        trace, at = self.trace, self.cursor
+        phase, done, of = cursor.phase_progress(trace, at)
+        counts = cursor.tally(trace, at)
+        self._status = Status(
+            self.session.title,
+            trace.iteration,
+            self.session.iterations,
+            phase,
+            done,
+            of,
+            at + 1,
+            len(trace.steps),
+            precise(trace.loss) if phase != "forward" else "…",
+            tuple((c.value, c.glyph, counts[c]) for c in sorted(counts, key=cursor.severity)),
+            next((text for step, text in self._faults if step <= at), ""),
+        )
+        self.query_one(StatusLine).show(self._status)
+
+    # Where the panes are.
+
+    def _follow_phase(self, phase: str) -> None:
+        """Where only one pane of values is in sight, let it be the one that is being filled."""
+        if self.tab in VALUE_PANES:
+            self._show_tab("forward" if phase in ("forward", "loss") else "manual")
+
+    def _show_tab(self, pane: str) -> None:
+        focused_inside = self.focused is not None and self._pane_of(self.focused) == self.tab
+        self.tab = pane
+        for widget in self.query("#body > *"):
+            widget.set_class(widget.id in (pane, f"{pane}-cell"), "-tab")
+        self.query_one(PaneTabs).show(pane)
+        if focused_inside:
+            self._focus_in(pane)
+
+    def _pane_of(self, widget: Widget) -> str:
+        for node in widget.ancestors_with_self:
+            name = (node.id or "").removesuffix("-cell")
+            if name in PANES:
+                return name
+        return ""
+
+    def _focus_in(self, pane: str) -> None:
+        """Focus a pane, or the first thing in it that can be focused."""
+        if pane == "source":
+            self.query_one(CodeView).focus()
+        elif pane == "inspector":
+            from .inspector import Inspector
+
+            shown = self.query_one("#inspector-cell").has_class("-output")
+            target: Widget = self.query_one(Output) if shown else self.query_one(Inspector)
+            inner = [w for w in target.walk_children(Widget) if w.focusable]
+            (target if target.can_focus or not inner else inner[0]).focus()
+        else:
+            self.query_one(f"#{pane}").focus()
+
+    def action_focus_pane(self, pane: str) -> None:
+        """Go to a pane, bringing it into sight."""
+        if pane == "inspector" and self.trace is None:
+            return
+        if pane != "steps":
+            self._show_tab(pane)
+        if self.has_class("-zoomed"):
+            self._zoom(pane)
+        self._focus_in(pane)
+
+    @on(PaneTabs.Chosen)
+    def _tab_chosen(self, message: PaneTabs.Chosen) -> None:
+        self.action_focus_pane(message.pane)
+
+    def action_zoom(self) -> None:
+        """Give the focused pane the whole screen, or give it back."""
+        if self.has_class("-zoomed"):
+            self._zoom("")
+        elif self.focused is not None and (pane := self._pane_of(self.focused)):
+            self._zoom(pane)
+
+    def _zoom(self, pane: str) -> None:
+        self.set_class(bool(pane), "-zoomed")
+        for widget in self.query("#body > *"):
+            widget.set_class(bool(pane) and widget.id in (pane, f"{pane}-cell"), "-zoom")
+
+    def action_charts(self) -> None:
+        """Show or hide the loss curve and the gradient norms."""
+        self.toggle_class("-charts")
+
+    @on(ValuePane.Selected)
+    def _value_selected(self, message: ValuePane.Selected) -> None:
+        row = message.row
+        if row.value is None or self.trace is None:
+            return
+        if row.at > self.cursor:
+            self.notify(f"{row.label} is not computed yet", timeout=2)
+            return
+        step = self.trace.steps[row.at] if row.at >= 0 else None
+        if row.key.startswith("step:") and step is not None and step.twin is not None:
+            self.inspect(row.label, row.value, step.twin.label, step.twin.value, step)
+        elif row.key.startswith("twin:") and step is not None:
+            self.inspect(row.label, row.value, step.label, step.value, None)
+        else:
+            self.inspect(row.label, row.value, None, None, step)
+        if message.inspect:
+            self.action_focus_pane("inspector")
+
+    @on(ValuePane.Folded)
+    def _value_folded(self, message: ValuePane.Folded) -> None:
+        assert self.trace is not None
+        self._folded_values ^= {message.key}
+        self._lay_out(self.trace)
+        for pane in VALUE_PANES:
+            self._values(pane).repaint()

@@ -1,0 +1,43 @@
+"""The current line in one or two lines, for terminals without room for the source pane."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from rich.text import Text
+from textual.widget import Widget
+
+from .. import render
+from ..theme import palette_of
+
+if TYPE_CHECKING:
+    from ...steps import Step
+
+
+class NowLine(Widget):
+    """Formula, shapes, what it came to, and the lesson's sentence."""
+
+    DEFAULT_CSS = "NowLine { height: 4; }"
+
+    def __init__(self, *, id: str | None = None) -> None:
+        super().__init__(id=id)
+        self._step: Step | None = None
+
+    def show(self, step: Step) -> None:
+        """Show this step."""
+        self._step = step
+        if self.display:
+            self.refresh()
+
+    def render(self) -> Text:
+        step, look = self._step, palette_of(self.app.theme, self.app.current_theme.dark)
+        if step is None:
+            return Text("")
+        out = Text(step.formula, f"bold {look.accent}")
+        out.append(f"   {step.algebra}", look.formula)
+        if step.twin is not None:
+            out.append(f"\n↔ {step.twin.label} ", look.muted)
+            out.append_text(render.badge(step.twin.comparison, look))
+        if step.note:
+            out.append(f"\n{step.note}", look.text)
+        return out
