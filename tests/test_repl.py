@@ -9,7 +9,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-import pexpect
+import pexpect  # type: ignore[import-untyped]
 import pytest
 
 from backprop_tui import repl
@@ -99,8 +99,8 @@ def test_every_name_is_bound_with_its_value(talk: Repl) -> None:
     assert talk.left_behind() == []
     for line, answer in CHECKS.items():
         talk.ask(line, answer)
-    talk.child.sendline("exit(3)")
-    talk.child.expect_exact("CODE 3 MODE True")
+    talk.child.sendline("exit()")
+    talk.child.expect_exact("CODE 0 MODE True")
     talk.child.expect(pexpect.EOF)
     assert list(talk.folder.glob("backprop-tui-repl-*")) == []
 

@@ -15,10 +15,10 @@ import torch
 from torch import Tensor
 
 from .expression import Elementwise, Index, Leaf, Letter, Node, Product, Reduction, Unsupported, at
-from .numbers import choose_format, exact_text, ulps
+from .lines import Line
+from .numbers import DECIMALS, NumberFormat, choose_format, exact_text, ulps
 from .reading import Reader
 from .spelling import LETTERS, Pieces, Speller, element, join, numeric, values_of
-from .lines import Line
 
 RULES = f"{__package__}.rules."
 
@@ -35,11 +35,11 @@ class Term:
 
     label: str  # "n=0"; empty for an elementwise op
     text: str  # "1.6428 × -0.0000"; empty where the term is a plain element
-    result: str  # "-0.0000"
+    result: str  # "-0.0000"; empty where the text says it
 
     def line(self) -> str:
         """As it stands on the screen."""
-        joined = f"{self.text} = {self.result}" if self.text else self.result
+        joined = " = ".join(part for part in (self.text, self.result) if part)
         return f"{self.label}  {joined}" if self.label else joined
 
 
@@ -132,7 +132,7 @@ class Expander:
         rows = [_wide(_along(operand.value, place)) for operand, place in pairs]
         terms = rows[0] * rows[1]
         shown, rest = _largest(terms, limit)
-        style = choose_format(torch.cat([rows[0][shown], rows[1][shown], terms[shown]]))
+        style = _style(torch.cat([rows[0][shown], rows[1][shown], terms[shown]]))
         listed = tuple(
             Term(f"{letter}={n}", f"{style.padded(a)} × {style.padded(b)}", style.padded(c))
             for n, a, b, c in zip(
@@ -176,7 +176,7 @@ class Expander:
             result = element(operand, here)
             written.append((label, numeric(operand, here), result))
         every = [v for _, pieces, result in written for v in (*values_of(pieces), _plain(result))]
-        style = choose_format(torch.tensor(every)) if every else None
+        style = _style(torch.tensor(every)) if every else None
         terms = []
         for label, pieces, result in written:
             text = join(pieces, style) if isinstance(operand, Elementwise) else ""
@@ -190,7 +190,7 @@ class Expander:
         value = element(node, here)
         pieces = numeric(node, here)
         result = _plain(value)
-        style = choose_format(torch.tensor([*values_of(pieces), result]))
+        style = _style(torch.tensor([*values_of(pieces), result]))
         text = join(pieces, style, aligned=False)
         term = Term("", text, join([result], style, aligned=False))
         if isinstance(value, Tensor) and value.dtype == torch.bool:
@@ -219,7 +219,10 @@ class Expander:
         tensors = ((n, v) for n, v in self.line.reads.items() if isinstance(v, Tensor))
         terms = tuple(self._operand(name, value, index) for name, value in tensors)
         heading = f"computed whole by {self.line.function}: {' '.join(self.line.text.split())}"
-        recorded = _plain(self.line.value[index])
+        try:
+            recorded = _plain(self.line.value[index])
+        except IndexError:
+            recorded, reason = None, f"{index} is outside the value"
         note = f"not taken apart: {reason}" if reason else ""
         return Expansion(heading, terms, recorded=recorded, note=note)
 
@@ -249,6 +252,11 @@ def _along(value: Tensor, place: Index) -> Tensor:
     return value[items].reshape(-1)
 
 
+def _style(values: Tensor) -> NumberFormat:
+    """One format for all numbers of an expansion, which are too few to save digits on."""
+    return choose_format(values, fewest=DECIMALS)
+
+
 def _wide(values: Tensor) -> Tensor:
     """In the widest dtype of its kind: products and sums are then right to the last digit."""
     if values.is_complex():
@@ -264,10 +272,8 @@ def _largest(terms: Tensor, limit: int) -> tuple[Tensor, str]:
     shown = size.topk(limit).indices
     others = torch.ones(terms.numel(), dtype=torch.bool)
     others[shown] = False
-    left = exact_text(
-        terms[others].sum().to(torch.complex64 if terms.is_complex() else torch.float32)
-    )
-    return shown, f"… {terms.numel() - limit:,} more sum to {text}"
+    left = terms[others].sum().item()
+    return shown, f"… {terms.numel() - limit:,} more sum to {left:.6g}"
 
 
 def _plain(value: Any) -> Any:

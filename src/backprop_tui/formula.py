@@ -137,8 +137,7 @@ class _Writer:
             return self.write(value)
         if name in ("sum", "mean"):
             sign = "Σ" if name == "sum" else "mean"
-            dim = args[0].value if args and isinstance(args[0], ast.Constant) else ""
-            return f"{sign}{str(dim).translate(_SUBSCRIPT)} {self._inside(value, _UNARY)}", _UNARY
+            return f"{sign}{_dims(args)} {self._inside(value, _UNARY)}", _UNARY
         items = self._list([value, *args])
         return f"{name}({items})", _ATOM
 
@@ -152,3 +151,13 @@ class _Writer:
 
         copy = ast.parse(ast.unparse(node), mode="eval").body
         return ast.unparse(Rename().visit(copy))
+
+
+def _dims(args: list[ast.expr]) -> str:
+    """The dimensions that a reduction names, as subscripts."""
+    try:
+        dims = ast.literal_eval(args[0]) if args else ()
+    except ValueError:
+        return f"[{ast.unparse(args[0])}]"
+    each = dims if isinstance(dims, (tuple, list)) else (dims,)
+    return ",".join(str(dim) for dim in each).translate(_SUBSCRIPT)

@@ -76,8 +76,8 @@ def _squeeze(value: float, width: int) -> str:
     return "#" * width
 
 
-def choose_format(values: Tensor, whole: bool = True) -> NumberFormat:
-    """The format that suits `values`, any shape and dtype.
+def choose_format(values: Tensor, whole: bool = True, fewest: int = 1) -> NumberFormat:
+    """The format that suits `values`, any shape and dtype, with at least `fewest` decimals.
 
     Pass ``whole=False`` when they are a sample: the columns are then wide enough for
     whatever the other elements turn out to be.
@@ -87,24 +87,24 @@ def choose_format(values: Tensor, whole: bool = True) -> NumberFormat:
         return NumberFormat("truth", 0, 1)
     if values.is_complex():
         parts = torch.view_as_real(values.resolve_conj())
-        one = choose_format(parts, whole)
+        one = choose_format(parts, whole, fewest)
         return NumberFormat(one.kind, one.decimals, one.part, pair=True)
     if not values.is_floating_point():
         return NumberFormat("integer", 0, max(floor, _widest(values, "integer", 0)))
     finite = values[values.isfinite()].double()
-    kind, decimals = _notation(finite)
+    kind, decimals = _notation(finite, fewest)
     width = max(floor, 3, _widest(finite, kind, decimals))
     return NumberFormat(kind, decimals, width)
 
 
-def _notation(finite: Tensor) -> tuple[str, int]:
+def _notation(finite: Tensor, fewest: int) -> tuple[str, int]:
     """The kind and the number of decimals for float64 values without NaN and inf."""
     largest = finite.abs().max().item() if finite.numel() else 0.0
     if largest >= 1e6 or 0 < largest < 1e-3:
         return "scientific", 3
     if bool((finite == finite.round()).all()):
         return "fixed", 1
-    return "fixed", min(DECIMALS, max(1, 6 - len(str(int(largest)))))
+    return "fixed", min(DECIMALS, max(fewest, 6 - len(str(int(largest)))))
 
 
 def _widest(values: Tensor, kind: str, decimals: int) -> int:

@@ -16,7 +16,7 @@ import sys
 import tempfile
 import termios
 import textwrap
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any
@@ -175,7 +175,7 @@ def _signals_held() -> Iterator[list[subprocess.Popen[bytes]]]:
         # A function and not SIG_IGN, which the child would inherit.
         pass
 
-    handlers = {
+    handlers: dict[signal.Signals, Callable[[int, FrameType | None], None]] = {
         signal.SIGINT: ignore,
         signal.SIGQUIT: ignore,
         signal.SIGTERM: end,
@@ -187,5 +187,5 @@ def _signals_held() -> Iterator[list[subprocess.Popen[bytes]]]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
-        for number in ending:
-            signal.raise_signal(number)
+        for request in ending:
+            signal.raise_signal(request)

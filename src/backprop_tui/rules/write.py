@@ -234,8 +234,9 @@ def index_fill(input, dim, index, value):
     y = input.index_fill(dim, index, value)
 
     def backward(dy):
-        dinput = dy.index_fill(dim, index, 0)
-        dvalue = unbroadcast(dy.index_select(dim, index), value)
+        written = torch.zeros_like(dy, dtype=torch.bool).index_fill(dim, index, True)
+        dinput = torch.where(written, 0, dy)
+        dvalue = unbroadcast(torch.where(written, dy, 0), value)
         return dinput, None, None, dvalue
 
     return y, backward

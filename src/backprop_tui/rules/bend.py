@@ -1,0 +1,220 @@
+"""Smooth activations: sigmoid, tanh, gelu and the like. Each passes dy · slope."""
+
+import math
+
+import torch
+import torch.nn.functional as F
+
+from .registry import rule, sample, spellings
+from .samples import anywhere
+
+
+@rule(*spellings("sigmoid"), F.sigmoid, torch.special.expit, samples=anywhere)
+def sigmoid(input):
+    """The logistic function, y = 1/(1 + e⁻ˣ), dy/dx = y(1 − y)."""
+    y = torch.sigmoid(input)
+
+    def backward(dy):
+        dinput = dy * y * (1 - y)
+        return dinput
+
+    return y, backward
+
+
+@rule(*spellings("tanh"), F.tanh, samples=anywhere)
+def tanh(input):
+    """The hyperbolic tangent, dy/dx = 1 − y²."""
+    y = input.tanh()
+
+    def backward(dy):
+        dinput = dy * (1 - y * y)
+        return dinput
+
+    return y, backward
+
+
+@rule(F.silu, samples=anywhere)
+def silu(input, inplace=False):
+    """y = x·σ(x), dy/dx = σ(1 + x(1 − σ))."""
+    sigma = torch.sigmoid(input)
+    y = input * sigma
+
+    def backward(dy):
+        slope = sigma * (1 + input * (1 - sigma))
+        dinput = dy * slope
+        return dinput
+
+    return y, backward
+
+
+def gelu_samples(make):
+    yield sample(make(2, 3))
+    yield sample(make(2, 3), approximate="tanh")
+
+
+@rule(F.gelu, samples=gelu_samples)
+def gelu(input, approximate="none"):
+    """y = x·Φ(x), with the normal distribution Φ and its density φ: dy/dx = Φ(x) + x·φ(x).
+
+    The approximate form has 2Φ(x) ≈ 1 + tanh(√(2/π)(x + 0.044715x³)) (Hendrycks and
+    Gimpel, 2016, arXiv:1606.08415).
+    """
+    if approximate == "tanh":
+        inner = math.sqrt(2 / math.pi) * (input + 0.044715 * input**3)
+        tanh = inner.tanh()
+        probability = 0.5 * (1 + tanh)
+    else:
+        probability = 0.5 * (1 + torch.erf(input / math.sqrt(2)))
+    y = input * probability
+
+    def backward(dy):
+        if approximate == "tanh":
+            dinner = math.sqrt(2 / math.pi) * (1 + 3 * 0.044715 * input**2)
+            density = 0.5 * (1 - tanh * tanh) * dinner
+        else:
+            density = (-0.5 * input * input).exp() / math.sqrt(2 * math.pi)
+        slope = probability + input * density
+        dinput = dy * slope
+        return dinput
+
+    return y, backward
+
+
+def softplus_samples(make):
+    yield sample(make(2, 3))
+    yield sample(make(2, 3), beta=3.0, threshold=1.0)
+
+
+@rule(F.softplus, samples=softplus_samples)
+def softplus(input, beta=1.0, threshold=20.0):
+    """A smooth relu, y = ln(1 + e^(βx))/β: dy/dx = σ(βx). Beyond the threshold, y = x."""
+    scaled = beta * input
+    straight = scaled > threshold
+    y = torch.where(straight, input, scaled.exp().log1p() / beta)
+
+    def backward(dy):
+        slope = torch.where(straight, 1, torch.sigmoid(scaled))
+        dinput = dy * slope
+        return dinput
+
+    return y, backward
+
+
+@rule(F.logsigmoid, samples=anywhere)
+def logsigmoid(input):
+    """y = ln σ(x) = min(x, 0) − ln(1 + e^(−|x|)): dy/dx = σ(−x)."""
+    y = input.clamp(max=0) - (-input.abs()).exp().log1p()
+
+    def backward(dy):
+        slope = torch.sigmoid(-input)
+        dinput = dy * slope
+        return dinput
+
+    return y, backward
+
+
+@rule(F.mish, samples=anywhere)
+def mish(input, inplace=False):
+    """y = x·tanh(softplus x): with t the tanh, dy/dx = t + x·σ(x)·(1 − t²)."""
+    gate = F.softplus(input).tanh()
+    y = input * gate
+
+    def backward(dy):
+        slope = gate + input * torch.sigmoid(input) * (1 - gate * gate)
+        dinput = dy * slope
+        return dinput
+
+    return y, backward
+
+
+@rule(F.softsign, samples=anywhere)
+def softsign(input):
+    """y = x/(1 + |x|), dy/dx = 1/(1 + |x|)²."""
+    width = 1 + input.abs()
+    y = input / width
+
+    def backward(dy):
+        dinput = dy / (width * width)
+        return dinput
+
+    return y, backward
+
+
+@rule(F.tanhshrink, samples=anywhere)
+def tanhshrink(input):
+    """y = x − tanh x, dy/dx = tanh² x."""
+    tanh = input.tanh()
+    y = input - tanh
+
+    def backward(dy):
+        dinput = dy * tanh * tanh
+        return dinput
+
+    return y, backward
+
+
+@rule(F.elu, F.elu_, samples=lambda make: [sample(make(2, 3), alpha=1.5)])
+def elu(input, alpha=1.0, inplace=False):
+    """y = x above 0, α(eˣ − 1) below: dy/dx = 1 above, αeˣ below."""
+    bent = alpha * torch.expm1(input.clamp(max=0))
+    y = torch.where(input > 0, input, bent)
+
+    def backward(dy):
+        slope = torch.where(input > 0, 1, bent + alpha)
+        dinput = dy * slope
+        return dinput
+
+    return y, backward
+
+
+@rule(*spellings("selu"), F.selu, samples=anywhere)
+def selu(input, inplace=False):
+    """The scaled elu whose layers keep mean 0 and variance 1 (Klambauer et al., 2017)."""
+    alpha = 1.6732632423543772848170429916717
+    scale = 1.0507009873554804934193349852946
+    bent = alpha * torch.expm1(input.clamp(max=0))
+    y = scale * torch.where(input > 0, input, bent)
+
+    def backward(dy):
+        slope = scale * torch.where(input > 0, 1, bent + alpha)
+        dinput = dy * slope
+        return dinput
+
+    return y, backward
+
+
+@rule(*spellings("celu"), F.celu, samples=lambda make: [sample(make(2, 3), alpha=1.5)])
+def celu(input, alpha=1.0, inplace=False):
+    """y = x above 0, α(e^(x/α) − 1) below: dy/dx = 1 above, e^(x/α) below."""
+    bent = torch.expm1(input.clamp(max=0) / alpha)
+    y = torch.where(input > 0, input, alpha * bent)
+
+    def backward(dy):
+        slope = torch.where(input > 0, 1, bent + 1)
+        dinput = dy * slope
+        return dinput
+
+    return y, backward
+
+
+def glu_samples(make):
+    yield sample(make(2, 6))
+    yield sample(make(4, 3), dim=0)
+
+
+@rule(F.glu, samples=glu_samples)
+def glu(input, dim=-1):
+    """One half of x gated by the other: y = a·σ(b)."""
+    half = input.shape[dim] // 2
+    a = input.narrow(dim, 0, half)
+    b = input.narrow(dim, half, half)
+    gate = torch.sigmoid(b)
+    y = a * gate
+
+    def backward(dy):
+        da = dy * gate
+        db = dy * a * gate * (1 - gate)
+        dinput = torch.cat([da, db], dim)
+        return dinput
+
+    return y, backward

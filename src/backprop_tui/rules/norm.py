@@ -1,0 +1,245 @@
+"""Normalisations: each group of numbers is brought to mean 0 and variance 1.
+
+With n numbers in a group, x̂ = (x − μ)·r and r = 1/√(σ² + ε), all share one derivation
+(Ioffe and Szegedy, 2015, arXiv:1502.03167):
+
+    ∂L/∂x = r·(dx̂ − mean(dx̂) − x̂·mean(dx̂·x̂))
+
+The two means are projections: moving all of x alike, or stretching it, changes nothing in
+x̂, so those directions of dx̂ are taken out.
+"""
+
+import math
+
+import torch
+import torch.nn.functional as F
+
+from .registry import rule, sample
+
+
+def over_all_but(input, dim):
+    """All dimensions but one."""
+    return [d for d in range(input.dim()) if d != dim]
+
+
+def along(vector, input, dim=1):
+    """A vector shaped to run along one dimension of `input`."""
+    return vector.reshape([len(vector) if d == dim else 1 for d in range(input.dim())])
+
+
+def layer_norm_samples(make):
+    yield sample(make(2, 3, 4), (4,), make(4), make(4))
+    yield sample(make(2, 3, 4), (3, 4))
+
+
+@rule(F.layer_norm, torch.layer_norm, samples=layer_norm_samples)
+def layer_norm(
+    input, normalized_shape, weight=None, bias=None, eps=1e-5, cudnn_enable=True
+):
+    """Each row over the last dimensions to mean 0 and variance 1, then y = x̂·w + b."""
+    dims = list(range(-len(normalized_shape), 0))
+    centered = input - input.mean(dims, keepdim=True)
+    variance = (centered * centered).mean(dims, keepdim=True)
+    scale = (variance + eps).rsqrt()
+    normalized = centered * scale
+    y = normalized
+    if weight is not None:
+        y = y * weight
+    if bias is not None:
+        y = y + bias
+
+    def backward(dy):
+        dweight = None
+        dbias = None
+        if bias is not None:
+            dbias = dy.sum_to_size(bias.shape)
+        dnormalized = dy
+        if weight is not None:
+            dweight = (dy * normalized).sum_to_size(weight.shape)
+            dnormalized = dy * weight
+        shift = dnormalized.mean(dims, keepdim=True)
+        stretch = (dnormalized * normalized).mean(dims, keepdim=True)
+        dinput = scale * (dnormalized - shift - normalized * stretch)
+        return dinput, None, dweight, dbias
+
+    return y, backward
+
+
+def rms_norm_samples(make):
+    yield sample(make(2, 3, 4), (4,), make(4))
+    yield sample(make(2, 3, 4), (3, 4), eps=1e-3)
+
+
+@rule(F.rms_norm, torch.rms_norm, samples=rms_norm_samples)
+def rms_norm(input, normalized_shape, weight=None, eps=None):
+    """Each row divided by its root mean square, then y = x̂·w. No mean is taken out.
+
+    So only the stretch is projected out: ∂L/∂x = r·(dx̂ − x̂·mean(dx̂·x̂))
+    (Zhang and Sennrich, 2019, arXiv:1910.07467).
+    """
+    dims = list(range(-len(normalized_shape), 0))
+    eps = torch.finfo(input.dtype).eps if eps is None else eps
+    scale = ((input * input).mean(dims, keepdim=True) + eps).rsqrt()
+    normalized = input * scale
+    y = normalized
+    if weight is not None:
+        y = y * weight
+
+    def backward(dy):
+        dweight = None
+        dnormalized = dy
+        if weight is not None:
+            dweight = (dy * normalized).sum_to_size(weight.shape)
+            dnormalized = dy * weight
+        stretch = (dnormalized * normalized).mean(dims, keepdim=True)
+        dinput = scale * (dnormalized - normalized * stretch)
+        return dinput, None, dweight
+
+    return y, backward
+
+
+def batch_norm_samples(make):
+    yield sample(make(4, 3), make(3), make.positive(3), make(3), make(3))
+    yield sample(make(4, 3, 2), None, None, make(3), make(3), training=True)
+    yield sample(make(4, 3, 2), make(3), make.positive(3), training=True)
+
+
+@rule(F.batch_norm, samples=batch_norm_samples)
+def batch_norm(
+    input,
+    running_mean,
+    running_var,
+    weight=None,
+    bias=None,
+    training=False,
+    momentum=0.1,
+    eps=1e-5,
+):
+    """Each channel to mean 0 and variance 1 over the batch, then y = x̂·w + b.
+
+    In evaluation the running mean and variance are constants, and nothing is projected.
+    """
+    dims = over_all_but(input, 1)
+    if training:
+        mean = input.mean(dims, keepdim=True)
+        centered = input - mean
+        variance = (centered * centered).mean(dims, keepdim=True)
+    else:
+        centered = input - along(running_mean, input)
+        variance = along(running_var, input)
+    scale = (variance + eps).rsqrt()
+    normalized = centered * scale
+    y = normalized
+    if weight is not None:
+        y = y * along(weight, input)
+    if bias is not None:
+        y = y + along(bias, input)
+
+    def backward(dy):
+        dweight = None
+        dbias = None
+        if bias is not None:
+            dbias = dy.sum(dims)
+        dnormalized = dy
+        if weight is not None:
+            dweight = (dy * normalized).sum(dims)
+            dnormalized = dy * along(weight, input)
+        if training:
+            shift = dnormalized.mean(dims, keepdim=True)
+            stretch = (dnormalized * normalized).mean(dims, keepdim=True)
+            dnormalized = dnormalized - shift - normalized * stretch
+        dinput = scale * dnormalized
+        return dinput, None, None, dweight, dbias
+
+    return y, backward
+
+
+def group_norm_samples(make):
+    yield sample(make(2, 4, 3), 2, make(4), make(4))
+    yield sample(make(2, 4), 4)
+
+
+@rule(F.group_norm, torch.group_norm, samples=group_norm_samples)
+def group_norm(input, num_groups, weight=None, bias=None, eps=1e-5, cudnn_enabled=True):
+    """Each group of channels of each example to mean 0 and variance 1, then y = x̂·w + b."""
+    size = input.shape[1] // num_groups * math.prod(input.shape[2:])
+    groups = input.reshape(len(input), num_groups, size)
+    centered = groups - groups.mean(-1, keepdim=True)
+    variance = (centered * centered).mean(-1, keepdim=True)
+    scale = (variance + eps).rsqrt()
+    normalized = centered * scale
+    y = normalized.reshape(input.shape)
+    if weight is not None:
+        y = y * along(weight, input)
+    if bias is not None:
+        y = y + along(bias, input)
+
+    def backward(dy):
+        dweight = None
+        dbias = None
+        if bias is not None:
+            dbias = dy.sum(over_all_but(input, 1))
+        dnormalized = dy
+        if weight is not None:
+            dweight = (dy * normalized.reshape(input.shape)).sum(over_all_but(input, 1))
+            dnormalized = dy * along(weight, input)
+        dnormalized = dnormalized.reshape(normalized.shape)
+        shift = dnormalized.mean(-1, keepdim=True)
+        stretch = (dnormalized * normalized).mean(-1, keepdim=True)
+        dgroups = scale * (dnormalized - shift - normalized * stretch)
+        dinput = dgroups.reshape(input.shape)
+        return dinput, None, dweight, dbias
+
+    return y, backward
+
+
+def instance_norm_samples(make):
+    yield sample(make(2, 3, 4), weight=make(3), bias=make(3))
+    yield sample(make(2, 3, 4), make(3), make.positive(3), use_input_stats=False)
+
+
+@rule(F.instance_norm, samples=instance_norm_samples)
+def instance_norm(
+    input,
+    running_mean=None,
+    running_var=None,
+    weight=None,
+    bias=None,
+    use_input_stats=True,
+    momentum=0.1,
+    eps=1e-5,
+):
+    """Each channel of each example to mean 0 and variance 1, then y = x̂·w + b."""
+    dims = list(range(2, input.dim()))
+    if use_input_stats:
+        mean = input.mean(dims, keepdim=True)
+        centered = input - mean
+        variance = (centered * centered).mean(dims, keepdim=True)
+    else:
+        centered = input - along(running_mean, input)
+        variance = along(running_var, input)
+    scale = (variance + eps).rsqrt()
+    normalized = centered * scale
+    y = normalized
+    if weight is not None:
+        y = y * along(weight, input)
+    if bias is not None:
+        y = y + along(bias, input)
+
+    def backward(dy):
+        dweight = None
+        dbias = None
+        if bias is not None:
+            dbias = dy.sum(over_all_but(input, 1))
+        dnormalized = dy
+        if weight is not None:
+            dweight = (dy * normalized).sum(over_all_but(input, 1))
+            dnormalized = dy * along(weight, input)
+        if use_input_stats:
+            shift = dnormalized.mean(dims, keepdim=True)
+            stretch = (dnormalized * normalized).mean(dims, keepdim=True)
+            dnormalized = dnormalized - shift - normalized * stretch
+        dinput = scale * dnormalized
+        return dinput, None, None, dweight, dbias
+
+    return y, backward

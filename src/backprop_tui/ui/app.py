@@ -1,0 +1,158 @@
+"""The app: themes, and a first frame that is painted before torch is imported."""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import importlib.util
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
+
+from textual import on, work
+from textual.app import App
+from textual.binding import Binding, BindingType
+
+from ..errors import UserError
+from .debugger import Debugger
+from .palette import KeyCommands
+from .theme import DARK, themes, variables
+
+if TYPE_CHECKING:
+    from textual.theme import Theme
+
+    from ..session import Session
+    from ..steps import Trace
+
+TORCH_LIBRARIES = (("libtorch_global_deps.so", 0x102), ("libtorch_cpu.so", 0x2))
+"""Loaded ahead, with dlopen's flags: RTLD_GLOBAL | RTLD_NOW as torch itself does, and RTLD_NOW."""
+
+
+class Remembered(Protocol):
+    """What the app asks of the settings."""
+
+    theme: str
+    keys: dict[str, str]
+    state: dict[str, Any]
+
+    def save(self) -> None: ...
+
+
+class BackpropApp(App[None]):
+    """The debugger on a session that is still to be opened."""
+
+    CSS_PATH = "styles.tcss"
+    TITLE = "backprop-tui"
+    COMMANDS = App.COMMANDS | {KeyCommands}
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("t", "next_theme", "next theme", show=False, id="theme.next"),
+        Binding("ctrl+c", "help_quit", show=False, system=True),
+    ]
+
+    def __init__(
+        self,
+        open_session: Callable[[], Session],
+        title: str,
+        settings: Remembered,
+        intro: str = "",
+    ) -> None:
+        """Debug what `open_session` opens; it is called in a thread, after torch is imported.
+
+        Args:
+            title: shown from the first frame on.
+            settings: theme, keys and view of the last time; saved when they change.
+            intro: a few lines about what is going to be debugged, for the first frame.
+        """
+        super().__init__()
+        self._open_session = open_session
+        self._settings = settings
+        self._debugger = Debugger(title, intro)
+        for theme in themes():
+            self.register_theme(theme)
+
+    def get_theme_variable_defaults(self) -> dict[str, str]:
+        return variables(DARK)
+
+    def on_mount(self) -> None:
+        settings = self._settings
+        self.theme = settings.theme if settings.theme in self.available_themes else "backprop-dark"
+        if settings.keys:
+            self.set_keymap(settings.keys)
+        self.theme_changed_signal.subscribe(self, self._theme_changed)
+        self.push_screen(self._debugger, callback=None)
+        self._debugger.call_after_refresh(self._start)
+
+    def _start(self) -> None:
+        folded = self._settings.state.get("folded", [])
+        self._debugger.restore(folded, self._settings.state.get("charts") is True)
+        self._debugger.waiting("importing torch…")
+        self._load()
+
+    @work(thread=True)
+    def _load(self) -> None:
+        """Import torch and open the session; the screen stays alive meanwhile."""
+        preload_torch()
+        import torch  # noqa: F401
+
+        self.call_from_thread(self._debugger.waiting, "recording the first step…")
+        try:
+            session = self._open_session()
+            trace = session.trace(1)
+        except UserError as error:
+            self.call_from_thread(self.exit, None, 2, str(error))
+            return
+        self.call_from_thread(self._opened, session, trace)
+
+    def _opened(self, session: Session, trace: Trace) -> None:
+        self._debugger.open(session, trace)
+
+    # Settings.
+
+    def _theme_changed(self, theme: Theme) -> None:
+        self._settings.theme = theme.name
+        self._settings.save()
+
+    @on(Debugger.Remember)
+    def _remember(self, message: Debugger.Remember) -> None:
+        self._settings.state[message.key] = message.value
+        self._settings.save()
+
+    def action_next_theme(self) -> None:
+        """The next of our own themes."""
+        names = [theme.name for theme in themes()]
+        at = names.index(self.theme) if self.theme in names else -1
+        self.theme = names[(at + 1) % len(names)]
+
+
+def preload_torch() -> None:
+    """Load torch's large libraries without the interpreter's lock, so that the screen stays alive.
+
+    Python's own import holds the lock while the loader works; ctypes lets go of it.
+    Where the libraries are named or built otherwise, the import alone does it.
+    """
+    found = importlib.util.find_spec("torch")
+    if found is None or found.origin is None:
+        return
+    folder = Path(found.origin).parent / "lib"
+    with contextlib.suppress(OSError, AttributeError):
+        dlopen = ctypes.CDLL(None).dlopen
+        dlopen.restype = ctypes.c_void_p
+        dlopen.argtypes = [ctypes.c_char_p, ctypes.c_int]
+        for name, flags in TORCH_LIBRARIES:
+            dlopen(str(folder / name).encode(), flags)
+
+
+def plain_settings(state: Mapping[str, Any] | None = None) -> Remembered:
+    """Settings that nothing remembers: for tests and pictures."""
+    return _Forgetful(dict(state or {}))
+
+
+class _Forgetful:
+    theme = "backprop-dark"
+
+    def __init__(self, state: dict[str, Any]) -> None:
+        self.keys: dict[str, str] = {}
+        self.state = state
+
+    def save(self) -> None:
+        """Keep nothing."""

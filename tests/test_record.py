@@ -1,0 +1,136 @@
+"""The recorder: what it sees, and that watching changes nothing."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import nn
+from torch.nn.modules import module as module_hooks
+
+from backprop_tui.private import guardless, snapshot
+from backprop_tui.record import record
+
+
+def small() -> nn.Sequential:
+    torch.manual_seed(0)
+    return nn.Sequential(nn.Linear(3, 4), nn.ReLU(), nn.Linear(4, 2))
+
+
+def test_ops_are_the_public_calls_with_module_and_source():
+    model, x, y = small(), torch.randn(5, 3), torch.zeros(5, 2)
+    with record(model) as recorder:
+        loss = F.mse_loss(model(x), y)
+        loss.backward()
+    tape = recorder.tape
+    assert [(op.name, op.module) for op in tape.ops] == [
+        ("linear", "0"),
+        ("relu", "1"),
+        ("linear", "2"),
+        ("mse_loss", ""),
+    ]
+    assert {op.source.file for op in tape.ops if op.source} == {__file__}
+    assert tape.ops[0].source.function == "test_ops_are_the_public_calls_with_module_and_source"
+    assert tape.values[tape.ops[0].inputs[1]].name == "0.weight"
+    assert tape.ops[1].inputs == tape.ops[0].results
+
+
+def test_cotangents_are_autograds_own():
+    model, x = small(), torch.randn(5, 3)
+    with record(model) as recorder:
+        hidden = model[1](model[0](x))
+        hidden.retain_grad()
+        model[2](hidden).sum().backward()
+    tape = recorder.tape
+    named = {tape.values[i].name: grad for i, grad in tape.backwards[0].cotangents.items()}
+    for name, parameter in model.named_parameters():
+        assert torch.equal(named[name], parameter.grad)
+    assert torch.equal(tape.backwards[0].cotangents[tape.ops[1].results[0]], hidden.grad)
+
+
+def test_values_are_kept_as_they_were():
+    x = torch.ones(3, requires_grad=True)
+    with record() as recorder:
+        y = x * 2
+        z = y.sum()
+        y.detach().zero_()
+        z.backward()
+    assert recorder.tape.ops[0].outputs[0].tolist() == [2.0, 2.0, 2.0]
+
+
+def test_updates_hold_before_and_after():
+    model, x = small(), torch.randn(5, 3)
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    before = model[0].weight.detach().clone()
+    with record(model) as recorder:
+        model(x).sum().backward()
+        optimizer.step()
+    update = recorder.tape.updates[0]
+    assert update.name == "0.weight" and update.options["lr"] == 0.1
+    assert torch.equal(update.before, before)
+    assert torch.equal(update.after, model[0].weight)
+    assert [op.name for op in recorder.tape.ops] == ["linear", "relu", "linear", "sum"]
+
+
+def test_watching_changes_no_bit():
+    def trained(watched: bool) -> list[torch.Tensor]:
+        model = nn.Sequential(nn.Linear(3, 8), nn.Dropout(0.5), nn.Tanh(), nn.Linear(8, 2))
+        torch.manual_seed(1)
+        for parameter in model.parameters():
+            nn.init.normal_(parameter)
+        optimizer = torch.optim.SGD(model.parameters(), lr=0.1, momentum=0.9)
+        for _ in range(5):
+            if watched:
+                with record(model):
+                    step(model, optimizer)
+            else:
+                step(model, optimizer)
+        return [*(p.detach() for p in model.parameters()), torch.get_rng_state()]
+
+    def step(model: nn.Module, optimizer: torch.optim.Optimizer) -> None:
+        optimizer.zero_grad()
+        model(torch.randn(4, 3)).square().sum().backward()
+        optimizer.step()
+
+    for plain, seen in zip(trained(False), trained(True), strict=True):
+        assert torch.equal(plain, seen)
+
+
+def test_every_hook_is_gone_after_an_exception():
+    hooks = (module_hooks._global_forward_hooks, module_hooks._global_forward_pre_hooks)
+    before = [len(each) for each in hooks]
+    model = small()
+    with pytest.raises(RuntimeError, match="shapes"), record(model):
+        model(torch.randn(5, 7))
+    assert [len(each) for each in hooks] == before
+    x = torch.ones(2, requires_grad=True)
+    (x * 2).sum().backward()
+    assert x.grad.tolist() == [2.0, 2.0]
+
+
+def test_python_composites_are_looked_into():
+    x = torch.randn(2, 4, 8, requires_grad=True)
+    attention = nn.MultiheadAttention(8, 2, batch_first=True)
+    with record(attention) as recorder:
+        attention(x, x, x)[0].sum().backward()
+    names = [op.name for op in recorder.tape.ops]
+    assert "linear" in names and "multi_head_attention_forward" not in names
+
+
+def test_a_snapshot_survives_writes_and_takes_foreign_memory():
+    import numpy as np
+
+    tensor = torch.arange(4.0)
+    kept = snapshot(tensor)
+    tensor.add_(1)
+    assert kept.tolist() == [0.0, 1.0, 2.0, 3.0]
+    array = np.arange(3.0)
+    foreign = torch.from_numpy(array)
+    kept = snapshot(foreign)
+    array += 1
+    assert kept.tolist() == [0.0, 1.0, 2.0]
+
+
+def test_a_guardless_clone_computes_the_same():
+    x = torch.randn(3, 4)
+    assert torch.equal(guardless(F.softmax)(x, dim=1), x.softmax(1))
