@@ -20,6 +20,7 @@ from .numbers import DECIMALS, NumberFormat, choose_format, exact_text, ulps
 from .reading import Reader
 from .spelling import LETTERS, Pieces, Speller, element, join, numeric, values_of
 
+AGREES = ", as recorded"
 RULES = f"{__package__}.rules."
 
 # What evaluating a line of someone's rule again may raise.
@@ -115,6 +116,8 @@ class Expander:
         recorded = self.line.value[index]
         found, total, terms = self._node(root, index, limit)
         note = _beside(total, recorded, terms)
+        if found.terms and not found.terms[0].label and note.endswith(AGREES):
+            note = ""  # the one line of arithmetic already ends in it
         return replace(found, total=_plain(total), recorded=_plain(recorded), note=note)
 
     def _node(self, node: Node, index: Index, limit: int) -> tuple[Expansion, Tensor, Tensor]:
@@ -285,7 +288,7 @@ def _beside(total: Tensor, recorded: Tensor, terms: Tensor) -> str:
     rounded = total.reshape(()).to(recorded.dtype)
     text = f"total {exact_text(rounded)}"
     if torch.equal(rounded, recorded) or bool(rounded.isnan() & recorded.isnan()):
-        return f"{text}, as recorded"
+        return text + AGREES
     if recorded.dtype.is_floating_point or recorded.is_complex():
         apart = ulps(rounded, recorded)
         count = f"{apart:,} ulp apart" if apart is not None else "not the same"

@@ -170,6 +170,7 @@ class Recorder(TorchFunctionMode):
             inputs=inputs,
             outputs=tuple(snapshot(tensor) for tensor in results),
             results=tuple(self._written(tensor) for tensor in results),
+            node=next((t.grad_fn.name() for t in results if t.grad_fn is not None), ""),
             module=self._paths.get(module, "") if module is not None else "",
             module_type=type(module).__name__ if module is not None else "",
             source=source,

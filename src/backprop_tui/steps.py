@@ -64,6 +64,7 @@ class Group:
     """One op visited in one phase: a foldable heading over its steps.
 
     `isolated` judges the op alone: its rule fed with autograd's own incoming cotangent.
+    `formula` is PyTorch's own derivative, a line for each argument, on the way back.
     """
 
     index: int

@@ -43,7 +43,8 @@ class Op:
 
     `args` and `kwargs` hold snapshots of the tensors as the call read them, and
     `outputs` those it returned. `inputs` and `results` are the indices of the same
-    tensors in `Tape.values`, in the order of `tensors((args, kwargs))`.
+    tensors in `Tape.values`, in the order of `tensors((args, kwargs))`. `node` is the name
+    of the node that autograd made for it ("AddmmBackward0"), "" for none.
     """
 
     index: int
@@ -54,6 +55,7 @@ class Op:
     inputs: tuple[int, ...]
     outputs: tuple[Tensor, ...]
     results: tuple[int, ...]
+    node: str
     module: str
     module_type: str
     source: Source | None

@@ -17,6 +17,7 @@ from .lines import Line, needed, returned, trace
 from .rules.optimizer import UPDATES
 from .steps import Given, Gradient, Group, Step, Trace, Twin
 from .tape import Backward, Op, Tape, Update, tensors
+from .torch_formulas import formula_of
 from .witness import Witness, widen
 
 
@@ -409,7 +410,7 @@ class _Walker:
             op=op.name,
             rule=visit.rule.name if visit.rule else None,
             source=source,
-            formula="",
+            formula=formula_of(op.node) if phase == "backward" else "",
             isolated=isolated,
             steps=(),
         )

@@ -6,7 +6,6 @@ of the input with the cotangent, where batch and channels change places and stri
 dilation do too (Dumoulin and Visin, 2016, arXiv:1603.07285).
 """
 
-import torch
 import torch.nn.functional as F
 
 from .registry import rule, sample
@@ -20,17 +19,18 @@ def each(value, n):
     return (value,) * n if isinstance(value, int) else tuple(value) * (n // len(value))
 
 
-def padded(input, padding, kernel, dilation):
-    """The input and the padding left to do, for a padding that may be "same" or "valid"."""
+def split_padding(padding, kernel, dilation):
+    """What F.pad must add first, and the padding left to the convolution.
+
+    "same" may need one more on the far side of a dimension than on the near one.
+    """
     if padding == "valid":
-        return input, (0,) * len(kernel)
+        return (), (0,) * len(kernel)
     if padding != "same":
-        return input, each(padding, len(kernel))
-    edges = []
-    for size, spacing in zip(reversed(kernel), reversed(dilation), strict=True):
-        total = spacing * (size - 1)
-        edges += [total // 2, total - total // 2]
-    return F.pad(input, edges), (0,) * len(kernel)
+        return (), each(padding, len(kernel))
+    totals = [d * (size - 1) for size, d in zip(kernel, dilation, strict=True)]
+    edges = [edge for total in reversed(totals) for edge in (total // 2, total - total // 2)]
+    return edges, (0,) * len(kernel)
 
 
 def kernel_cotangent(input, dy, kernel, stride, padding, dilation, groups):
@@ -57,6 +57,9 @@ def leftover(input, dy, kernel, stride, padding, dilation):
 
 def conv_samples(make):
     yield sample(make(2, 3, 6), make(4, 3, 3), make(4), stride=2, padding=1)
+    yield sample(make(2, 4, 5, 4), make(6, 2, 3, 2), dilation=(1, 2), groups=2)
+    yield sample(make(2, 5, 4), make(3, 2, 2, 3), padding="same")
+    yield sample(make(1, 2, 3, 4, 3), make(2, 2, 2, 2, 2), make(2))
 
 
 @rule(F.conv1d, F.conv2d, F.conv3d, samples=conv_samples)
@@ -66,25 +69,82 @@ def conv(input, weight, bias=None, stride=1, padding=0, dilation=1, groups=1):
     kernel = weight.shape[2:]
     stride = each(stride, n)
     dilation = each(dilation, n)
-    x = input if input.dim() == weight.dim() else input.unsqueeze(0)
-    x, pad = padded(x, padding, kernel, dilation)
-    y = CONVOLVE[n](x, weight, None, stride, pad, dilation, groups)
+    edges, padding = split_padding(padding, kernel, dilation)
+    single = input.dim() < weight.dim()
+    if single:
+        input = input.unsqueeze(0)
+    if any(edges):
+        input = F.pad(input, edges)
+    y = CONVOLVE[n](input, weight, None, stride, padding, dilation, groups)
     if bias is not None:
         y = y + bias.reshape(-1, *(1,) * n)
-    if input.dim() < weight.dim():
+    if single:
         y = y.squeeze(0)
 
     def backward(dy):
         dbias = None
-        if input.dim() < weight.dim():
+        if single:
             dy = dy.unsqueeze(0)
         if bias is not None:
             dbias = dy.sum((0, *range(2, n + 2)))
-        dweight = kernel_cotangent(x, dy, kernel, stride, pad, dilation, groups)
-        rest = leftover(x, dy, kernel, stride, pad, dilation)
-        dinput = TRANSPOSED[n](dy, weight, None, stride, pad, rest, groups, dilation)
-        if padding == "same":
-            dinput = unpadded(dinput, input)
-        return dinput.reshape(input.shape), dweight, dbias
+        dweight = kernel_cotangent(input, dy, kernel, stride, padding, dilation, groups)
+        rest = leftover(input, dy, kernel, stride, padding, dilation)
+        dinput = TRANSPOSED[n](dy, weight, None, stride, padding, rest, groups, dilation)
+        if any(edges):
+            dinput = F.pad(dinput, [-edge for edge in edges])
+        if single:
+            dinput = dinput.squeeze(0)
+        return dinput, dweight, dbias
+
+    return y, backward
+
+
+def conv_transpose_samples(make):
+    yield sample(make(2, 3, 4), make(3, 4, 3), make(4), stride=2, padding=1, output_padding=1)
+    yield sample(make(2, 4, 3, 4), make(4, 3, 3, 2), dilation=(1, 2), groups=2)
+    yield sample(make(3, 4), make(3, 4, 3))
+    yield sample(make(1, 2, 3, 2, 3), make(2, 2, 2, 2, 2), make(2))
+
+
+@rule(
+    F.conv_transpose1d,
+    F.conv_transpose2d,
+    F.conv_transpose3d,
+    samples=conv_transpose_samples,
+)
+def conv_transpose(
+    input, weight, bias=None, stride=1, padding=0, output_padding=0, groups=1, dilation=1
+):
+    """The adjoint of a convolution: each input lays down a copy of the kernel.
+
+    So its own adjoint is the convolution, and the kernel sees input and dy exchanged.
+    """
+    n = weight.dim() - 2
+    kernel = weight.shape[2:]
+    stride = each(stride, n)
+    padding = each(padding, n)
+    dilation = each(dilation, n)
+    single = input.dim() < weight.dim()
+    if single:
+        input = input.unsqueeze(0)
+    y = TRANSPOSED[n](input, weight, None, stride, padding, output_padding, groups, dilation)
+    if bias is not None:
+        y = y + bias.reshape(-1, *(1,) * n)
+    if single:
+        y = y.squeeze(0)
+
+    def backward(dy):
+        dbias = None
+        if single:
+            dy = dy.unsqueeze(0)
+        if bias is not None:
+            dbias = dy.sum((0, *range(2, n + 2)))
+        dweight = kernel_cotangent(dy, input, kernel, stride, padding, dilation, groups)
+        dinput = CONVOLVE[n](dy, weight, None, stride, padding, dilation, groups)
+        # output padding of a stride or more would make room for one more window
+        dinput = dinput[(..., *(slice(size) for size in input.shape[2:]))]
+        if single:
+            dinput = dinput.squeeze(0)
+        return dinput, dweight, dbias
 
     return y, backward

@@ -71,11 +71,8 @@ def precise(value: float) -> str:
 
 
 def cell_width(columns: int, room: int) -> int:
-    """How wide a heat map's cells are, so that all columns fit into `room` if they can."""
-    for width in (8, 7, 6):
-        if columns * width <= room:
-            return min(width, 7)
-    return 6
+    """How wide a heat map's cells are: 7, or less if only so all columns fit into `room`."""
+    return next((width for width in (7, 6) if columns * width <= room), 5)
 
 
 def matrix_row(value: Tensor, row: int, room: int, palette: Palette) -> Text:
@@ -83,19 +80,24 @@ def matrix_row(value: Tensor, row: int, room: int, palette: Palette) -> Text:
     rows, columns = matrix_size(value)
     width = cell_width(columns, room)
     fitting = min(columns, room // width)
-    cut = fitting < columns
+    if fitting < columns and fitting * width == room:
+        fitting -= 1
     flat = value.detach().reshape(rows, columns)
     scale = _scale(flat)
     out = Text()
-    for item in flat[row].tolist()[: fitting - 1 if cut and fitting * width == room else fitting]:
-        out.append(f"{_cell(item, width - 1):>{width - 1}} ", heat(level(item, scale), palette))
-    if cut:
+    for item in flat[row].tolist()[:fitting]:
+        out.append(_cell(item, width), heat(level(item, scale), palette))
+    if fitting < columns:
         out.append("…", palette.muted)
     return out
 
 
 def _cell(item: Any, width: int) -> str:
-    return str(item)[:width] if isinstance(item, complex) else number(float(item), width)
+    """A number in a cell. A minus sign may take the gap before it: it separates as well."""
+    if isinstance(item, complex):
+        return f" {item:.1g}"[:width].rjust(width)
+    room = width if item < 0 and width < 7 else width - 1
+    return number(float(item), room).rjust(width)
 
 
 def _wide(value: Tensor) -> Tensor:
@@ -121,11 +123,11 @@ def level(item: float | complex, scale: float) -> int:
     return round(max(-1.0, min(1.0, item / scale)) * LEVELS) if scale else 0
 
 
-def pending_row(value: Tensor, room: int, palette: Palette) -> Text:
-    """Where a row of numbers will be, before it is computed."""
+def pending_row(value: Tensor, row: int, room: int, palette: Palette) -> Text:
+    """Where a row of numbers will be, before it is computed; every row looks the same."""
     _, columns = matrix_size(value)
     width = cell_width(columns, room)
-    return Text((" " * (width - 2) + "· ") * min(columns, room // width), palette.dim)
+    return Text((" " * (width - 1) + "·") * min(columns, room // width), palette.dim)
 
 
 def histogram(value: Tensor, bins: int = 10) -> str:

@@ -118,7 +118,9 @@ def _auto(step: Step) -> Row:
     if step.twin is None:
         return Row(step.index)
     twin = step.twin
-    return Row(step.index, f"twin:{step.index}", twin.label, twin.label, twin.detail, twin.value)
+    named = twin.label != "torch"
+    label, detail = (twin.label, twin.detail) if named else (step.label, f"torch {twin.detail}")
+    return Row(step.index, f"twin:{step.index}", label, label, detail, twin.value)
 
 
 def body_height(row: Row, folded: Collection[str]) -> int:

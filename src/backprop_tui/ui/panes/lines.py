@@ -64,13 +64,18 @@ class LinePane(ScrollView, can_focus=True, inherit_bindings=False):
         """The line itself."""
         raise NotImplementedError
 
+    @property
+    def line_width(self) -> int:
+        """Cells in a line, the scrollbar left out."""
+        return self.scrollable_content_region.width
+
     # Painting.
 
     def forget(self) -> None:
         """Paint everything anew: other content, or another theme."""
         self._strips.clear()
         self._painted.clear()
-        self.virtual_size = Size(max(1, self.size.width), self.line_count())
+        self.virtual_size = Size(1, self.line_count())
         self.refresh()
 
     def repaint(self) -> None:
@@ -81,7 +86,7 @@ class LinePane(ScrollView, can_focus=True, inherit_bindings=False):
                 self.refresh(Region(0, y, self.size.width, 1))
 
     def render_line(self, y: int) -> Strip:
-        line, width = self.scroll_offset.y + y, self.size.width
+        line, width = self.scroll_offset.y + y, self.line_width
         base = self.rich_style
         if line >= self.line_count():
             self._painted.pop(y, None)
@@ -100,12 +105,13 @@ class LinePane(ScrollView, can_focus=True, inherit_bindings=False):
         text.no_wrap = True
         if text.cell_len > width:
             text.truncate(width, overflow="ellipsis")
+        text.stylize_before(text.style)  # rich leaves it out where there are no spans
         strip = Strip(text.render(self.app.console))
         return strip.adjust_cell_length(width).apply_style(self.rich_style)
 
     def on_resize(self) -> None:
         self._painted.clear()
-        self.virtual_size = Size(max(1, self.size.width), self.line_count())
+        self.virtual_size = Size(1, self.line_count())
 
     def reveal(self, first: int, last: int, margin: int = 1) -> None:
         """Scroll just so far that lines `first` to `last` are in sight."""

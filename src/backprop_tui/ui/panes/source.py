@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from pygments.lexers.python import PythonLexer
 from pygments.token import Comment, Keyword, Number, String, _TokenType
+from rich.markup import escape
 from rich.text import Text
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
@@ -105,12 +106,21 @@ class SourcePane(Vertical):
         """Show the line that a step ran, and why."""
         where = f"{step.line.function} · {Path(step.line.file).name}" if step.line else group.title
         self.border_title = f"5 source · {where}"
+        self.border_subtitle = users_line(group)
         self.query_one(CodeView).show(step.line, [] if step.line else ["", step.formula])
         self.query_one("#derivation", Static).update(derivation(step, group, palette))
 
     def explain(self, text: str) -> None:
         """Show words in place of code."""
         self.query_one(CodeView).show(None, text.splitlines())
+
+
+def users_line(group: Group) -> str:
+    """The line of the user's own program that called the op."""
+    if group.source is None:
+        return ""
+    file, number = group.source
+    return escape(f"{Path(file).name}:{number}  {linecache.getline(file, number).strip()}")
 
 
 def derivation(step: Step, group: Group, look: Palette) -> Text:
@@ -127,10 +137,6 @@ def derivation(step: Step, group: Group, look: Palette) -> Text:
         out.append(f"\n {step.note}", look.text)
     if group.formula:
         out.append(f"\n PyTorch: {group.formula}", look.muted)
-    if group.source is not None:
-        file, number = group.source
-        text = linecache.getline(file, number).strip()
-        out.append(f"\n {Path(file).name}:{number}  {text}", look.muted)
     return out
 
 

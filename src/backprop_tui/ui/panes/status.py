@@ -65,7 +65,8 @@ def status_text(status: Status, width: int, look: Palette) -> Text:
 def _compose(status: Status, look: Palette, words: int) -> Text:
     gap = "   " if words == 2 else " "
     title = status.title if words else status.title.split(" ")[0]
-    out = Text(f" {title} ", f"bold {look.on_accent} on {look.accent}")
+    out = Text()
+    out.append(f" {title} ", f"bold {look.on_accent} on {look.accent}")
     if status.busy:
         filled = round(status.done * 20)
         bar = "━" * filled + "╌" * (20 - filled) if status.done else ""

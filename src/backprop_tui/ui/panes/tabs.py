@@ -40,14 +40,15 @@ class PaneTabs(Widget):
         self.refresh()
 
     def _labels(self) -> list[tuple[str, str]]:
-        """Whole names where they fit; else only the active one's, and the others' numbers."""
-        whole = [(pane, f" {label} ") for pane, label in TABS]
-        if sum(len(label) for _, label in whole) <= self.size.width:
-            return whole
-        return [
-            (pane, f" {label} " if pane == self._active else f" {label[:6].strip()}… ")
-            for pane, label in TABS
-        ]
+        """The tabs' texts; where they do not fit, only the active one keeps its name."""
+        for short in (False, True):
+            labels = [
+                (pane, f" {label} " if pane == self._active else label[0] if short else label)
+                for pane, label in TABS
+            ]
+            if sum(len(label) + 1 for _, label in labels) - 1 <= self.size.width:
+                break
+        return labels
 
     def render(self) -> Text:
         look = palette_of(self.app.theme, self.app.current_theme.dark)
@@ -55,12 +56,13 @@ class PaneTabs(Widget):
         for pane, label in self._labels():
             active = pane == self._active
             out.append(label, f"bold {look.on_accent} on {look.accent}" if active else look.muted)
+            out.append(" ")
         return out
 
     def on_click(self, event: events.Click) -> None:
         at = 0
         for pane, label in self._labels():
-            at += len(label)
+            at += len(label) + 1
             if event.x < at:
                 self.post_message(self.Chosen(pane))
                 return

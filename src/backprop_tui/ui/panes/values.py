@@ -129,7 +129,7 @@ class ValuePane(LinePane):
                 out.pad_right(max(0, width - out.cell_len))
                 out.stylize(f"on {self.palette.raised}", 1)
         else:
-            out.append_text(self._body(block.row, look, inside, width - 2))
+            out.append_text(self._body(block.row, look, inside, width - 1))
         return out
 
     def _heading(self, row: Row, look: Look, width: int) -> Text:
@@ -188,10 +188,8 @@ class ValuePane(LinePane):
             return Text(" ").append_text(render.summary(value, room - 1, self.palette))
         if inside >= render.matrix_size(value)[0] or value.dim() == 0:
             return Text("")
-        draw = render.matrix_row(value, inside, room - 1, self.palette)
-        if not look.computed:
-            draw = render.pending_row(value, room - 1, self.palette)
-        return Text(" ").append_text(draw)
+        draw = render.matrix_row if look.computed else render.pending_row
+        return draw(value, inside, room, self.palette)
 
     # Handlers and actions.
 

@@ -1,0 +1,146 @@
+"""Pooling by the largest of each window: a reading by index, which its adjoint writes back."""
+
+import torch
+import torch.nn.functional as F
+
+from .registry import rule, sample
+
+
+def read_at(input, index, n):
+    """The elements of the last n dimensions that `index` numbers as if they were flat."""
+    return input.flatten(-n).gather(-1, index.flatten(-n)).reshape(index.shape)
+
+
+def add_at(dy, index, input, n):
+    """The adjoint of `read_at`: each cotangent added to the element that was read."""
+    flat = torch.zeros_like(input).flatten(-n)
+    return flat.scatter_add(-1, index.flatten(-n), dy.flatten(-n)).reshape(input.shape)
+
+
+def max_pool1d_samples(make):
+    yield sample(make(2, 3, 6), 2)
+    yield sample(make(3, 6), 3, stride=2, padding=1, ceil_mode=True)
+
+
+@rule(F.max_pool1d, torch.max_pool1d, F.max_pool1d_with_indices, samples=max_pool1d_samples)
+def max_pool1d(
+    input,
+    kernel_size,
+    stride=None,
+    padding=0,
+    dilation=1,
+    ceil_mode=False,
+    return_indices=False,
+):
+    """The largest element of each window; it alone receives the cotangent."""
+    index = F.max_pool1d(input, kernel_size, stride, padding, dilation, ceil_mode, True)[1]
+    y = read_at(input, index, 1)
+
+    def backward(dy, dindex=None):
+        dinput = add_at(dy, index, input, 1)
+        return dinput
+
+    return ((y, index) if return_indices else y), backward
+
+
+def max_pool2d_samples(make):
+    yield sample(make(2, 3, 5, 6), 2)
+    yield sample(make(3, 5, 6), 3, stride=2, padding=1, ceil_mode=True)
+
+
+@rule(F.max_pool2d, torch.max_pool2d, F.max_pool2d_with_indices, samples=max_pool2d_samples)
+def max_pool2d(
+    input,
+    kernel_size,
+    stride=None,
+    padding=0,
+    dilation=1,
+    ceil_mode=False,
+    return_indices=False,
+):
+    """The largest element of each window; it alone receives the cotangent."""
+    index = F.max_pool2d(input, kernel_size, stride, padding, dilation, ceil_mode, True)[1]
+    y = read_at(input, index, 2)
+
+    def backward(dy, dindex=None):
+        dinput = add_at(dy, index, input, 2)
+        return dinput
+
+    return ((y, index) if return_indices else y), backward
+
+
+def max_pool3d_samples(make):
+    yield sample(make(2, 3, 4, 5, 3), 2)
+    yield sample(make(3, 4, 5, 3), 3, stride=2, padding=1, ceil_mode=True)
+
+
+@rule(F.max_pool3d, torch.max_pool3d, F.max_pool3d_with_indices, samples=max_pool3d_samples)
+def max_pool3d(
+    input,
+    kernel_size,
+    stride=None,
+    padding=0,
+    dilation=1,
+    ceil_mode=False,
+    return_indices=False,
+):
+    """The largest element of each window; it alone receives the cotangent."""
+    index = F.max_pool3d(input, kernel_size, stride, padding, dilation, ceil_mode, True)[1]
+    y = read_at(input, index, 3)
+
+    def backward(dy, dindex=None):
+        dinput = add_at(dy, index, input, 3)
+        return dinput
+
+    return ((y, index) if return_indices else y), backward
+
+
+@rule(
+    F.adaptive_max_pool1d,
+    F.adaptive_max_pool1d_with_indices,
+    samples=lambda make: [sample(make(2, 3, 6), 3)],
+)
+def adaptive_max_pool1d(input, output_size, return_indices=False):
+    """The largest element of each of a given number of windows."""
+    index = F.adaptive_max_pool1d(input, output_size, True)[1]
+    y = read_at(input, index, 1)
+
+    def backward(dy, dindex=None):
+        dinput = add_at(dy, index, input, 1)
+        return dinput
+
+    return ((y, index) if return_indices else y), backward
+
+
+@rule(
+    F.adaptive_max_pool2d,
+    F.adaptive_max_pool2d_with_indices,
+    samples=lambda make: [sample(make(2, 3, 5, 6), 3)],
+)
+def adaptive_max_pool2d(input, output_size, return_indices=False):
+    """The largest element of each of a given number of windows."""
+    index = F.adaptive_max_pool2d(input, output_size, True)[1]
+    y = read_at(input, index, 2)
+
+    def backward(dy, dindex=None):
+        dinput = add_at(dy, index, input, 2)
+        return dinput
+
+    return ((y, index) if return_indices else y), backward
+
+
+@rule(
+    F.adaptive_max_pool3d,
+    F.adaptive_max_pool3d_with_indices,
+    samples=lambda make: [sample(make(2, 3, 4, 5, 3), 3)],
+)
+def adaptive_max_pool3d(input, output_size, return_indices=False):
+    """The largest element of each of a given number of windows."""
+    index = F.adaptive_max_pool3d(input, output_size, True)[1]
+    y = read_at(input, index, 3)
+
+    def backward(dy, dindex=None):
+        dinput = add_at(dy, index, input, 3)
+        return dinput
+
+    return ((y, index) if return_indices else y), backward

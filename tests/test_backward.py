@@ -1,0 +1,91 @@
+"""The manual derivation: agreeing where all is right, naming the culprit where it is not."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from backprop_tui.backward import derive, isolate
+from backprop_tui.compare import Verdict
+from backprop_tui.record import record
+from backprop_tui.rules import registry
+from backprop_tui.walk import walk
+from backprop_tui.witness import widen
+
+
+def wrong_relu(input, inplace=False):
+    y = torch.where(input > 0, input, 0)
+
+    def backward(dy):
+        dinput = dy * 1  # the mask is missing
+        return dinput
+
+    return y, backward
+
+
+def two_hidden() -> nn.Sequential:
+    torch.manual_seed(0)
+    layers = [nn.Linear(6, 8), nn.ReLU(), nn.Linear(8, 7), nn.ReLU(), nn.Linear(7, 3)]
+    return nn.Sequential(*layers)
+
+
+def recorded(model: nn.Module):
+    x, y = torch.randn(16, 6), torch.randn(16, 3)
+    with record(model) as recorder:
+        F.mse_loss(model(x), y).backward()
+    return recorder.tape
+
+
+def test_isolated_names_the_culprit_where_chained_blames_everything_after_it(monkeypatch):
+    model = two_hidden()
+    tape = recorded(model)
+    right = registry.RULES[F.relu]
+
+    def only_there(input, inplace=False):
+        """Wrong at the second of the two ReLUs."""
+        return (wrong_relu if input.shape[-1] == 7 else right.function)(input, inplace)
+
+    broken = registry.Rule("relu", only_there, right.targets, right.samples)
+    monkeypatch.setitem(registry.RULES, F.relu, broken)
+    trace = walk(tape, title="")
+    isolated = {g.title: g.isolated.verdict for g in trace.groups if g.isolated}
+    different = [title for title, verdict in isolated.items() if verdict is Verdict.DIFFERENT]
+    assert different == ["3 ReLU"] and len(isolated) == 6
+    chained = {g.label: g.comparison.verdict for g in trace.gradients}
+    assert [v is Verdict.DIFFERENT for v in chained.values()] == [True] * 4 + [False] * 2
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_a_value_used_twice_gets_the_sum_of_its_cotangents(seed):
+    torch.manual_seed(seed)
+    a = torch.randn(4, 3, requires_grad=True)
+    w = torch.randn(3, 3, requires_grad=True)
+    with record() as recorder:
+        h = a @ w
+        loss = (h * h + h @ w).sum()
+        loss.backward()
+    tape = recorder.tape
+    derivation = derive(tape, tape.backwards[0])
+    found = [derivation.cotangents[tape.ops[0].inputs[i]] for i in (0, 1)]
+    torch.testing.assert_close(found[0], a.grad)
+    torch.testing.assert_close(found[1], w.grad)
+    trace = walk(tape, title="")
+    assert trace.worst() in (Verdict.EXACT, Verdict.ROUNDING)
+    assert any(" + " in step.formula and step.line is None for step in trace.steps)
+
+
+def test_isolation_feeds_autograds_own_cotangents():
+    tape = recorded(two_hidden())
+    visit = isolate(tape, tape.backwards[0], tape.ops[4], convert=widen)
+    incoming = tape.backwards[0].cotangents[tape.ops[4].results[0]]
+    assert torch.equal(visit.incoming[0], incoming.double())
+    assert visit.outgoing[1].dtype is torch.float64
+
+
+def test_a_tape_without_a_backward_says_what_is_missing():
+    with record() as recorder:
+        torch.ones(2).sum()
+    with pytest.raises(ValueError, match=r"call loss\.backward\(\) inside the recording"):
+        walk(recorder.tape, title="")
