@@ -7,21 +7,14 @@ import torch
 
 from backprop_tui import statistics as module
 from backprop_tui.numbers import choose_format, exact_text, ulps
-from backprop_tui.statistics import pieces, sample, sampled_statistics, statistics
+from backprop_tui.statistics import Stopped, pieces, sample, sampled_statistics, statistics
 
 NAN, INF = math.nan, math.inf
 
 
-def small_pieces(monkeypatch):
-    """Pieces so small that an ordinary tensor needs many of them."""
-    whole = module.pieces
-    monkeypatch.setattr(module, "pieces", lambda tensor: whole(tensor, 7))
-
-
-@pytest.mark.parametrize("in_pieces", [False, True])
-def test_figures_are_torchs(monkeypatch, in_pieces):
-    if in_pieces:
-        small_pieces(monkeypatch)
+@pytest.mark.parametrize("piece", [module.PIECE, 7])
+def test_figures_are_torchs(monkeypatch, piece):
+    monkeypatch.setattr(module, "PIECE", piece)
     x = torch.randn(5, 4, 6, generator=torch.Generator().manual_seed(0)) * 3 + 1000
     x[0, 0, :2] = 0
     found = statistics(x)
@@ -32,12 +25,12 @@ def test_figures_are_torchs(monkeypatch, in_pieces):
     assert found.std == pytest.approx(wide.std().item(), rel=1e-12)
     assert found.norm == pytest.approx(wide.norm().item(), rel=1e-14)
     assert found.zeros == 2
-    expected = torch.histc(wide, len(found.histogram), wide.min(), wide.max())
+    expected = torch.histc(wide, len(found.histogram), wide.min().item(), wide.max().item())
     assert list(found.histogram) == expected.int().tolist()
 
 
 def test_std_survives_a_large_mean(monkeypatch):
-    small_pieces(monkeypatch)
+    monkeypatch.setattr(module, "PIECE", 7)
     x = torch.tensor([1e9 + k for k in range(50)], dtype=torch.float64)
     assert statistics(x).std == pytest.approx(x.sub(1e9).std().item(), rel=1e-9)
 
@@ -88,12 +81,13 @@ def test_pieces_cover_any_layout_without_copies():
     assert torch.equal(torch.cat([p.reshape(-1) for p in parts]), x.reshape(-1))
     assert all(p.untyped_storage()._cdata == x.untyped_storage()._cdata for p in parts)
     wide = torch.ones(1).expand(1 << 30, 1 << 30)
-    assert next(pieces(wide)).numel() <= module.PIECE
+    assert next(pieces(wide, module.PIECE)).numel() <= module.PIECE
 
 
 def test_it_can_be_stopped():
     answers = iter([False, False, True])
-    assert statistics(torch.zeros(8 * module.PIECE), stop=lambda: next(answers)) is None
+    with pytest.raises(Stopped):
+        statistics(torch.zeros(8 * module.PIECE), stop=lambda: next(answers))
 
 
 def test_a_sample_is_named_and_scaled():

@@ -131,8 +131,8 @@ class Terminal:
         self.tmux("resize-window", "-t", "main", "-x", str(width), "-y", str(height))
 
     def dead(self) -> bool:
-        """Whether the command has ended."""
-        return self.ask("#{pane_dead}") == "1"
+        """Whether the command has ended and tmux knows how."""
+        return self.ask("#{pane_dead} #{pane_dead_status}#{pane_dead_signal}").strip() not in ("0", "1")
 
     def exit_code(self, timeout: float = 20) -> int:
         """Wait for the command's end; its exit code, or 128 + n if signal n killed it."""

@@ -44,24 +44,30 @@ class Statistics:
         return self.looked_at < self.count
 
 
+class Stopped(Exception):
+    """Somebody asked for the work to end."""
+
+
 def statistics(
     tensor: Tensor, bins: int = BINS, stop: Callable[[], bool] = lambda: False
-) -> Statistics | None:
+) -> Statistics:
     """All elements of `tensor`, of any shape, dtype and device.
 
-    std is the unbiased one, as torch's. `stop` is asked between pieces; where it answers
-    True the result is None.
+    std is the unbiased one, as torch's.
+
+    Raises:
+        Stopped: where `stop`, which is asked between pieces, answers True.
     """
     total = _Sums()
-    for piece in pieces(tensor):
+    for piece in pieces(tensor, PIECE):
         if stop():
-            return None
+            raise Stopped
         total.add(_real(piece))
     histogram = torch.zeros(bins, dtype=torch.float64)
     if total.finite:
-        for piece in pieces(tensor):
+        for piece in pieces(tensor, PIECE):
             if stop():
-                return None
+                raise Stopped
             histogram += _histogram(_real(piece), bins, total.minimum, total.maximum)
     return total.result(tuple(int(n) for n in histogram.tolist()))
 
@@ -72,7 +78,6 @@ def sampled_statistics(tensor: Tensor, limit: int, bins: int = BINS) -> Statisti
     Exact where the tensor has no more than `limit` elements.
     """
     found = statistics(sample(tensor, limit), bins)
-    assert found is not None
     if tensor.numel() <= limit:
         return found
     scale = tensor.numel() / found.count
@@ -109,15 +114,16 @@ def sample(tensor: Tensor, limit: int) -> Tensor:
     return tensor[where]
 
 
-def pieces(tensor: Tensor, limit: int = PIECE) -> Iterator[Tensor]:
+def pieces(tensor: Tensor, limit: int) -> Iterator[Tensor]:
     """Views that make up `tensor`, none with more than `limit` elements; no copies."""
     if tensor.numel() <= limit:
         yield tensor.detach()
         return
     dim = next(d for d, size in enumerate(tensor.shape) if size > 1)
     rows = max(1, limit * tensor.shape[dim] // tensor.numel())
-    for part in torch.split(tensor.detach(), rows, dim):
-        yield from pieces(part, limit)
+    for start in range(0, tensor.shape[dim], rows):
+        length = min(rows, tensor.shape[dim] - start)
+        yield from pieces(tensor.detach().narrow(dim, start, length), limit)
 
 
 def _real(piece: Tensor) -> Tensor:

@@ -1,43 +1,24 @@
-"""Tape -> Trace: the rules run line by line, each line named, numbered and compared."""
+"""Tape -> Trace: the rules run line by line, each line named, placed and compared."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
-from typing import Any
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 
 import torch
 from torch import Tensor
 
-from .backward import Visit, derive, isolate, parameters_of
-from .compare import Comparison, compare
+from .backward import Visit, derive, parameters_of
+from .compare import compare
 from .formula import algebra, formula, shape_text
 from .lines import Line, needed, returned, trace
+from .naming import Names, Naming
 from .rules.optimizer import UPDATES
 from .steps import Given, Gradient, Group, Step, Trace, Twin
 from .tape import Backward, Op, Tape, Update, tensors
 from .torch_formulas import formula_of
 from .witness import Witness, widen
-
-
-@dataclass(frozen=True)
-class Naming:
-    """What a lesson calls things; without one, values are x1, x2, … and gradients d<value>.
-
-    Attributes:
-        leaves: the path of a parameter, or the position of an input among the inputs
-            ("input 0"), -> name on the screen.
-        steps: the name that a step would have -> (name, label).
-        twins: value name -> what torch calls it ("x6" -> "y_pred").
-        notes: name -> a sentence about it, for the phase it is in ("backward re").
-    """
-
-    leaves: Mapping[str, str] = field(default_factory=dict)
-    steps: Mapping[str, tuple[str, str]] = field(default_factory=dict)
-    twins: Mapping[str, str] = field(default_factory=dict)
-    notes: Mapping[str, str] = field(default_factory=dict)
-    numbered_gradients: bool = False
 
 
 def walk(
@@ -54,7 +35,8 @@ def walk(
     """Make the first backward of `tape` into a Trace.
 
     Args:
-        given: values to start the hand computation from in place of the recorded leaves.
+        given: value index -> tensor, to start the hand computation from in place of the
+            recorded leaves.
         updates_first: put the update before the forward phase, as the article's listing does.
 
     Raises:
@@ -63,365 +45,271 @@ def walk(
     if not tape.backwards:
         raise ValueError("nothing was differentiated: call loss.backward() inside the recording")
     walker = _Walker(tape, tape.backwards[0], naming or Naming(), given or {})
-    return walker.walk(title, iteration, updates_first, constants or {}, warning)
+    autograd_at = walker.run(updates_first)
+    return Trace(
+        title=title,
+        iteration=iteration,
+        given=walker.given(),
+        groups=tuple(walker.groups),
+        steps=tuple(walker.steps),
+        loss=float(tape.values[tape.backwards[0].roots[0]].tensor),
+        constants=constants or {},
+        gradients=walker.gradients(),
+        autograd_at=autograd_at,
+        warning=warning,
+    )
 
 
 class _Walker:
+    """Collects the groups and steps of one training step, in the order in which they run."""
+
     def __init__(
         self, tape: Tape, backward: Backward, naming: Naming, given: Mapping[int, Tensor]
     ) -> None:
-        self.tape, self.backward, self.naming = tape, backward, naming
-        self.derivation = derive(tape, backward, run=trace, given=given)
-        self.witness = Witness(tape, backward, given)
-        self.names: dict[int, str] = {}  # value -> its name on the screen
-        self.cotangent_names: dict[int, str] = {}
-        self.scopes: dict[int, dict[str, str]] = {}  # op -> the rule's names on the screen
-        self.used: Counter[str] = Counter()
-        self.given: list[Given] = []
         self.groups: list[Group] = []
         self.steps: list[Step] = []
-        self.forward_count = 0
-        self.consumers = Counter(
-            value
-            for visit in self.derivation.visits
-            if visit.outgoing
-            for value in visit.op.inputs
+        self._tape, self._backward = tape, backward
+        self._derivation = derive(tape, backward, run=trace, given=given)
+        self._witness = Witness(tape, backward, given)
+        self._names = Names(tape, naming)
+        self._scopes: dict[int, dict[str, str]] = {}  # op -> the rule's names on the screen
+        visits = self._derivation.visits
+        self._consumers = Counter(
+            value for visit in visits if visit.outgoing for value in visit.op.inputs
         )
-        inside = [op.index for op in tape.ops if op.module]
-        self.loss_from = max(inside, default=-1) + 1
+        inside = [visit.op.index for visit in visits if visit.op.module]
+        self._loss_from = max(inside, default=-1) + 1
 
-    def walk(
-        self,
-        title: str,
-        iteration: int,
-        updates_first: bool,
-        constants: Mapping[str, float],
-        warning: str,
-    ) -> Trace:
-        self._name_leaves()
+    def run(self, updates_first: bool) -> int:
+        """Walk all phases; answers the step from which autograd's gradients exist."""
+        visits = self._derivation.visits
         if updates_first:
-            self._update()
-        for visit in self.derivation.visits:
+            self._updates()
+        for visit in visits:
             self._forward(visit)
         autograd_at = 0 if updates_first else len(self.steps)
         self._seed()
-        for visit in reversed(self.derivation.visits):
+        for visit in reversed(visits):
             if visit.outgoing:
-                self._backward(visit)
+                self._backward_of(visit)
         if not updates_first:
-            self._update()
-        return Trace(
-            title=title,
-            iteration=iteration,
-            given=tuple(self.given),
-            groups=tuple(self.groups),
-            steps=tuple(self.steps),
-            loss=float(self.tape.values[self.backward.roots[0]].tensor),
-            constants=constants,
-            gradients=tuple(self._gradients()),
-            autograd_at=autograd_at,
-            warning=warning,
+            self._updates()
+        return autograd_at
+
+    def given(self) -> tuple[Given, ...]:
+        """The leaves that the derivation read, each with the phase that reads it first."""
+        phases: dict[int, str] = {}
+        for visit in self._derivation.visits:
+            for index in visit.op.inputs:
+                phases.setdefault(index, self._phase(visit.op))
+        return tuple(
+            Given(
+                name=self._names.value(value.index),
+                label=self._names.value(value.index),
+                detail=value.name,
+                value=self._derivation.values.get(value.index, value.tensor),
+                phase=phases[value.index],
+            )
+            for value in self._tape.values
+            if value.leaf and value.index in phases
         )
 
-    def _name_leaves(self) -> None:
-        inputs = 0
-        for value in self.tape.values:
-            if not value.leaf:
-                continue
-            if not value.name:
-                inputs += 1
-            path = value.name or f"input {inputs - 1}"
-            name = self.naming.leaves.get(path, f"a{value.index}")
-            ops = (visit.op for visit in self.derivation.visits)
-            first = next((op for op in ops if value.index in op.inputs), None)
-            if first is None:
-                continue
-            self.names[value.index] = name
-            tensor = self.derivation.values.get(value.index, value.tensor)
-            self.given.append(Given(name, name, value.name, tensor, self._phase(first)))
+    def gradients(self) -> tuple[Gradient, ...]:
+        """Every parameter's gradient, by autograd and judged by ours."""
+        found = []
+        for value in self._tape.values:
+            autograd = self._backward.cotangents.get(value.index)
+            manual = self._derivation.cotangents.get(value.index)
+            if value.leaf and autograd is not None and manual is not None:
+                comparison = self._witness.cotangent(value.index, manual, autograd)
+                label = self._names.gradient(value)
+                found.append(Gradient(value.name or label, label, autograd, comparison))
+        return tuple(found)
 
     def _phase(self, op: Op) -> str:
-        return "forward" if op.index < self.loss_from else "loss"
+        return "forward" if op.index < self._loss_from else "loss"
 
     def _forward(self, visit: Visit) -> None:
         op = visit.op
-        scope = self.scopes[op.index] = self._arguments(visit)
-        drafts = []
-        for line in visit.forward_lines:
-            self.forward_count += 1
-            name, label = self._named(f"x{self.forward_count}")
-            drafts.append(self._draft(self._phase(op), line, scope, name, label))
-        if drafts:
-            self._name_results(visit, scope)
-            drafts[-1] = replace(drafts[-1], twin=self._torch_twin(visit, drafts[-1].name))
-        self._close(self._phase(op), visit, drafts, None)
-
-    def _name_results(self, visit: Visit, scope: Mapping[str, str]) -> None:
-        """The op's outputs are called as the line that bound them."""
-        assert visit.rule is not None
-        names = returned(visit.rule.function)
-        for value, name in zip(visit.op.results, names, strict=False):
-            self.names[value] = scope.get(name or "", self.names.get(value, f"v{value}"))
-
-    def _torch_twin(self, visit: Visit, name: str) -> Twin | None:
-        if len(visit.op.results) != 1:
-            return None
-        index, expected = visit.op.results[0], visit.op.outputs[0]
-        comparison = self.witness.value(index, visit.outputs[0], expected)
-        label = self.naming.twins.get(name, "torch")
-        return Twin(label, visit.op.name, expected, comparison)
-
-    def _arguments(self, visit: Visit) -> dict[str, str]:
-        """The rule's argument names -> names on the screen."""
-        if visit.rule is None:
-            return {}
-        op = visit.op
-        flat = list(tensors((op.args, op.kwargs)))
-        shown = {
-            id(tensor): self.names.get(value, f"v{value}")
-            for tensor, value in zip(flat, op.inputs, strict=True)
-        }
-        bound = parameters_of(visit.rule.function).bind(*op.args, **op.kwargs).arguments
-        return {
-            name: shown[id(argument)]
-            for name, argument in bound.items()
-            if isinstance(argument, Tensor)
-        }
+        scope = self._scopes[op.index] = self._names.arguments(visit)
+        phase = self._phase(op)
+        steps = [
+            self._step(phase, line, scope, *self._names.next_forward())
+            for line in visit.forward_lines
+        ]
+        self._names.results(visit, scope)
+        if steps and len(op.results) == 1:
+            manual, expected = visit.outputs[0], op.outputs[0]
+            comparison = self._witness.value(op.results[0], manual, expected)
+            twin = Twin(self._names.torch_twin(steps[-1].name), op.name, expected, comparison)
+            steps[-1] = replace(steps[-1], twin=twin)
+        self._place(_group_of(op, phase, visit), steps)
 
     def _seed(self) -> None:
-        root = self.backward.roots[0]
-        name = self.cotangent_names[root] = f"d{self.names.get(root, 'loss')}"
-        value = self.derivation.cotangents[root]
+        """dL/dL, which no rule computes."""
+        root = self._backward.roots[0]
+        name, label = self._names.next_cotangent(root)
+        value = self._derivation.cotangents[root]
+        said = f"{value.item():g}" if value.numel() == 1 else "seed"
         step = Step(
-            index=len(self.steps),
+            index=-1,
             phase="backward",
-            group=len(self.groups),
+            group=-1,
             layer="",
             name=name,
-            label=name,
+            label=label,
             value=value,
-            formula=f"{name} = {value.item():g}" if value.numel() == 1 else f"{name} = seed",
+            formula=f"{label} = {said}",
             algebra=shape_text(value),
-            note=self.naming.notes.get("backward " + name, ""),
+            note=self._names.note("backward", name),
         )
-        group = Group(
-            step.group, "backward", "", "loss.backward()", "seed", None, None, "", None, (step.index,)
-        )
-        self.steps.append(step)
-        self.groups.append(group)
+        group = Group(-1, "backward", "", "loss.backward()", "seed", None, None, "", None, ())
+        self._place(group, [step])
 
-    def _backward(self, visit: Visit) -> None:
+    def _backward_of(self, visit: Visit) -> None:
         op = visit.op
-        if visit.rule is None or visit.backward is None:
-            self._close("backward", visit, [], None)
+        group = _group_of(op, "backward", visit)
+        if visit.backward is None:
+            self._place(group, [])
             return
-        scope = self.scopes[op.index]
-        taken = list(visit.backward.__code__.co_varnames[: len(op.results)])
-        for parameter, value in zip(taken, op.results, strict=False):
-            scope[parameter] = self.cotangent_names.get(value, "0")
+        scope = self._scopes[op.index]
+        taken = visit.backward.__code__.co_varnames[: len(op.results)]
+        scope.update(self._names.incoming(visit, taken))
         wanted = self._wanted(visit)
         lines = needed(visit.backward_lines, wanted)
         last = {line.target: position for position, line in enumerate(lines)}
-        drafts: list[Step] = []
+        steps: list[Step] = []
         for position, line in enumerate(lines):
-            value = wanted.get(line.target) if last[line.target] == position else None
-            drafts.append(self._cotangent_step(line, scope, value))
-            if value is not None:
-                drafts.extend(self._added(value, drafts[-1]))
-        for target, value in wanted.items():
-            if target not in last:  # handed through unchanged
-                self.cotangent_names.setdefault(value, scope.get(target, target))
-        isolated = self._isolated(op)
-        self._close("backward", visit, drafts, isolated)
+            if line.target in wanted and last[line.target] == position:
+                steps.extend(self._contribution(wanted[line.target], line, scope))
+            else:
+                named = self._names.next_local(line.target)
+                steps.append(self._step("backward", line, scope, *named))
+        for target in wanted.keys() - last.keys():
+            self._names.hand_through(wanted[target], scope.get(target, target))
+        isolated = self._witness.isolated(op, self._consumers)
+        self._place(replace(group, isolated=isolated, formula=formula_of(op.node)), steps)
 
     def _wanted(self, visit: Visit) -> dict[str, int]:
-        """The names that backward returns for inputs that need a gradient -> their values."""
+        """The names that backward returns for inputs that need a gradient -> those inputs."""
         assert visit.rule is not None and visit.backward is not None
         op = visit.op
-        names = returned(visit.backward)
-        parameters = list(parameters_of(visit.rule.function).parameters)
-        bound = parameters_of(visit.rule.function).bind(*op.args, **op.kwargs).arguments
-        values = dict(
-            zip(map(id, tensors((op.args, op.kwargs))), op.inputs, strict=True)
-        )
+        signature = parameters_of(visit.rule.function)
+        bound = signature.bind(*op.args, **op.kwargs).arguments
+        indices = dict(zip(map(id, tensors((op.args, op.kwargs))), op.inputs, strict=True))
+        pairs = zip(signature.parameters, returned(visit.backward), strict=False)
         found = {}
-        for parameter, name in zip(parameters, names, strict=False):
-            argument = bound.get(parameter)
-            if name is not None and isinstance(argument, Tensor):
-                value = values[id(argument)]
-                if self.tape.values[value].requires_grad:
-                    found[name] = value
+        for parameter, name in pairs:
+            index = indices.get(id(bound.get(parameter)))
+            if name is not None and index is not None and self._tape.values[index].requires_grad:
+                found[name] = index
         return found
 
-    def _cotangent_step(self, line: Line, scope: dict[str, str], value: int | None) -> Step:
-        if value is None:
-            generic = line.target
-            self.used[generic] += 1
-            if self.used[generic] > 1:
-                generic = f"{generic}_{self.used[generic]}"
-            return self._draft("backward", line, scope, *self._named(generic))
-        generic = f"d{self.names.get(value, f'v{value}')}"
-        name, label = self._named(generic)
-        if value in self.cotangent_names:
-            name = label = f"{name}_2"
-        else:
-            self.cotangent_names[value] = name
-        draft = self._draft("backward", line, scope, name, label)
-        return draft if self.consumers[value] > 1 else replace(draft, twin=self._twin(value, draft.value))
-
-    def _added(self, value: int, latest: Step) -> list[Step]:
-        """Under fan-out, the step in which the contributions of several ops add up."""
-        name = self.cotangent_names[value]
-        if latest.name == name:
-            return []
-        total = self.derivation.cotangents[value]
+    def _contribution(self, index: int, line: Line, scope: dict[str, str]) -> list[Step]:
+        """What one op gives to a value's cotangent; under fan-out, then their sum so far."""
+        value = self._tape.values[index]
+        first = self._names.cotangent(index)
+        step = self._step("backward", line, scope, *self._names.next_cotangent(index))
+        if self._consumers[index] == 1:
+            return [replace(step, twin=self._gradient_twin(index))]
+        if first is None:
+            return [step]
+        total = self._derivation.cotangents[index]
+        shape = shape_text(total)
         added = replace(
-            latest,
-            name=name,
-            label=name,
+            step,
+            name=first,
+            label=first,
             value=total,
-            formula=f"{name} = {name} + {latest.name}",
-            algebra=f"{shape_text(total)} + {shape_text(total)} = {shape_text(total)}",
+            formula=f"{first} = {first} + {step.label}",
+            algebra=f"{shape} + {shape} = {shape}",
+            note=f"{self._names.value(value.index)} is used more than once: its gradients add up.",
             line=None,
-            twin=self._twin(value, total),
+            twin=self._gradient_twin(index),
         )
-        return [added]
+        return [step, added]
 
-    def _twin(self, value: int, manual: Tensor) -> Twin | None:
-        expected = self.backward.cotangents.get(value)
+    def _gradient_twin(self, index: int) -> Twin | None:
+        expected = self._backward.cotangents.get(index)
         if expected is None:
             return None
-        comparison = self.witness.cotangent(value, manual, expected)
-        path = self.tape.values[value].name
-        label = self._gradient_label(path) if path else f"dL/d{self.names.get(value, value)}"
-        return Twin(label, path, expected, comparison)
+        manual = self._derivation.cotangents[index]
+        value = self._tape.values[index]
+        comparison = self._witness.cotangent(index, manual, expected)
+        return Twin(self._names.gradient(value), value.name, expected, comparison)
 
-    def _gradient_label(self, path: str) -> str:
-        if self.naming.numbered_gradients:
-            return f"pgrad[{self._parameters().index(path)}]"
-        return f'grad["{path}"]'
-
-    def _parameters(self) -> list[str]:
-        return [value.name for value in self._leaves_with_grad()]
-
-    def _leaves_with_grad(self) -> list[Any]:
-        return [value for value in self.tape.values if value.leaf and value.requires_grad]
-
-    def _isolated(self, op: Op) -> Comparison | None:
-        """The worst of the op's own cotangents, its rule fed with autograd's incoming ones."""
-        visit = isolate(self.tape, self.backward, op)
-        results = []
-        for position, (value, manual) in enumerate(
-            zip(op.inputs, visit.outgoing, strict=False)
-        ):
-            autograd = self.backward.cotangents.get(value)
-            if manual is not None and autograd is not None and self.consumers[value] == 1:
-                results.append(compare(manual, autograd, lambda p=position: self._wide(op, p)))
-        return max(results, key=lambda item: item.verdict.rank, default=None)
-
-    def _wide(self, op: Op, position: int) -> Tensor | None:
-        return isolate(self.tape, self.backward, op, convert=widen).outgoing[position]
-
-    def _gradients(self) -> list[Gradient]:
-        found = []
-        for value in self._leaves_with_grad():
-            autograd = self.backward.cotangents.get(value.index)
-            manual = self.derivation.cotangents.get(value.index)
-            if autograd is not None and manual is not None:
-                comparison = self.witness.cotangent(value.index, manual, autograd)
-                label = self._gradient_label(value.name)
-                found.append(Gradient(value.name, label, autograd, comparison))
-        return found
-
-    def _update(self) -> None:
-        for update in self.tape.updates:
+    def _updates(self) -> None:
+        for update in self._tape.updates:
             rule = UPDATES.get(update.optimizer)
             if rule is not None:
-                self._update_of(update, rule)
+                self._update(update, rule)
 
-    def _update_of(self, update: Update, rule: Any) -> None:
-        state = {key: item for key, item in update.state.items() if key != "step"}
+    def _update(self, update: Update, rule: Callable[..., Tensor]) -> None:
+        kind = update.optimizer.__name__
+        options = {**update.state, **update.options}
         with torch.no_grad():
-            lines, result = trace(rule, update.before, update.grad, **state, **update.options)
-
-            def truth() -> Tensor:
-                wide: Tensor = rule(widen(update.before), widen(update.grad), **state, **update.options)
-                return wide
-
-            comparison = compare(result, update.after, truth)
-        name = self.names[update.value]
-        scope = {"param": name, "grad": self._gradient_label(update.name), "lr": "lr"}
-        drafts = [
-            self._draft("update", line, scope, name if line is lines[-1] else line.target, None)
-            for line in lines
+            lines, manual = trace(rule, update.before, update.grad, **options)
+            comparison = compare(
+                manual,
+                update.after,
+                lambda: rule(widen(update.before), widen(update.grad), **options),
+            )
+        name = self._names.value(update.value)
+        gradient = self._names.gradient(self._tape.values[update.value])
+        scope = {"param": name, "grad": gradient}
+        steps = [
+            self._step("update", line, scope, *self._names.next_local(line.target))
+            for line in lines[:-1]
         ]
-        twin = Twin("torch", update.optimizer.__name__, update.after, comparison)
-        drafts[-1] = replace(drafts[-1], twin=twin)
+        final = self._step("update", lines[-1], scope, name, name)
+        twin = Twin("torch", kind, update.after, comparison)
         layer, _, _ = update.name.rpartition(".")
+        title = f"{kind} {update.name}"
         group = Group(
-            index=len(self.groups),
-            phase="update",
-            layer=layer,
-            title=f"{update.optimizer.__name__} {update.name}",
-            op=update.optimizer.__name__,
-            rule=rule.__name__,
-            source=None,
-            formula="",
-            isolated=comparison,
-            steps=(),
+            -1, "update", layer, title, kind, rule.__name__, None, "", comparison, ()
         )
-        self._append(group, drafts)
+        self._place(group, [*steps, replace(final, twin=twin)])
 
-    def _named(self, generic: str) -> tuple[str, str]:
-        return self.naming.steps.get(generic, (generic, generic))
-
-    def _draft(
-        self, phase: str, line: Line, scope: dict[str, str], name: str, label: str | None
-    ) -> Step:
-        """A step not yet placed; the line's target is called `name` from here on."""
-        text = formula(line, scope, label or name)
-        names = {**scope, line.target: name}
-        scope[line.target] = name
+    def _step(self, phase: str, line: Line, scope: dict[str, str], name: str, label: str) -> Step:
+        """A step that has no place yet; the line's target is called `label` from here on."""
+        text = formula(line, scope, label)
+        scope[line.target] = label
         return Step(
             index=-1,
             phase=phase,
             group=-1,
             layer="",
             name=name,
-            label=label or name,
+            label=label,
             value=line.value,
             formula=text,
             algebra=algebra(line),
-            note=self.naming.notes.get(f"{phase} {name}", ""),
+            note=self._names.note(phase, name),
             line=line,
-            names=names,
+            names=dict(scope),
         )
 
-    def _close(
-        self, phase: str, visit: Visit, drafts: list[Step], isolated: Comparison | None
-    ) -> None:
-        op = visit.op
-        source = (op.source.file, op.source.line) if op.source else None
-        group = Group(
-            index=len(self.groups),
-            phase=phase,
-            layer=op.module,
-            title=_title(op),
-            op=op.name,
-            rule=visit.rule.name if visit.rule else None,
-            source=source,
-            formula=formula_of(op.node) if phase == "backward" else "",
-            isolated=isolated,
-            steps=(),
-        )
-        self._append(group, drafts)
+    def _place(self, group: Group, steps: list[Step]) -> None:
+        first, number = len(self.steps), len(self.groups)
+        for index, step in enumerate(steps, first):
+            self.steps.append(replace(step, index=index, group=number, layer=group.layer))
+        numbers = tuple(range(first, len(self.steps)))
+        self.groups.append(replace(group, index=number, steps=numbers))
 
-    def _append(self, group: Group, drafts: list[Step]) -> None:
-        first = len(self.steps)
-        for draft in drafts:
-            step = replace(draft, index=len(self.steps), group=group.index, layer=group.layer)
-            self.steps.append(step)
-        self.groups.append(replace(group, steps=tuple(range(first, len(self.steps)))))
+
+def _group_of(op: Op, phase: str, visit: Visit) -> Group:
+    return Group(
+        index=-1,
+        phase=phase,
+        layer=op.module,
+        title=_title(op),
+        op=op.name,
+        rule=visit.rule.name if visit.rule else None,
+        source=(op.source.file, op.source.line) if op.source else None,
+        formula="",
+        isolated=None,
+        steps=(),
+    )
 
 
 def _title(op: Op) -> str:

@@ -8,9 +8,9 @@ from collections.abc import Callable, Iterator, Mapping
 import torch
 from torch import Tensor
 
-from .backward import Convert, Derivation, derive
+from .backward import Convert, Derivation, derive, isolate
 from .compare import Comparison, compare
-from .tape import Backward, Tape
+from .tape import Backward, Op, Tape
 
 _DRAWS = 3
 
@@ -31,6 +31,30 @@ class Witness:
     def cotangent(self, index: int, manual: Tensor, autograd: Tensor) -> Comparison:
         """The cotangent of a value."""
         return self._compare(manual, autograd, lambda made: made.cotangents.get(index))
+
+    def isolated(self, op: Op, consumers: Mapping[int, int]) -> Comparison | None:
+        """The worst of one op's own cotangents, its rule fed with autograd's incoming ones.
+
+        Where several ops read a value, autograd only has their sum: that value is left out.
+        """
+        visit = isolate(self._tape, self._backward, op)
+        results = []
+        for position, manual in enumerate(visit.outgoing):
+            value = op.inputs[position]
+            autograd = self._backward.cotangents.get(value)
+            if manual is None or autograd is None or consumers[value] != 1:
+                continue
+
+            def wide(convert: Convert, position: int = position) -> Tensor | None:
+                moved = isolate(self._tape, self._backward, op, convert=convert)
+                return moved.outgoing[position]
+
+            def perturbed() -> Iterator[Tensor]:
+                moved = (wide(shaken(seed)) for seed in range(_DRAWS))
+                return (tensor for tensor in moved if tensor is not None)
+
+            results.append(compare(manual, autograd, lambda: wide(widen), perturbed))
+        return max(results, key=lambda item: item.verdict.rank, default=None)
 
     def _compare(
         self, manual: Tensor, other: Tensor, pick: Callable[[Derivation], Tensor | None]

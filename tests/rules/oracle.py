@@ -64,7 +64,7 @@ def complaint(rule: Rule, func: Function, args: tuple[Any, ...], kwargs: dict[st
     expected, cotangents, gradients = autograd_side(func, args, kwargs)
     if not cotangents:
         return ""
-    plain_args, plain_kwargs = tree_map(lambda leaf: detached(leaf), (args, kwargs))
+    plain_args, plain_kwargs = tree_map(detached, (args, kwargs))
     torch.manual_seed(SEED)
     with torch.no_grad():
         output, backward = rule.function(*plain_args, **rule.keywords(plain_kwargs))
@@ -78,6 +78,57 @@ def complaint(rule: Rule, func: Function, args: tuple[Any, ...], kwargs: dict[st
         if wrong := cotangent_difference(ours, gradient, tensor):
             return f"d{name}: {wrong}"
     return ""
+
+
+def finite_difference_complaint(
+    rule: Rule, func: Function, args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> str:
+    """Whether ⟨dx, v⟩ is the slope of ⟨dy, f(x + hv)⟩ in h, for one random direction v.
+
+    Of complex values the products are not conjugated and the real part counts.
+    """
+    generator = torch.Generator().manual_seed(2)
+    inputs = {id(t): t for t in tensors((args, kwargs)) if t.requires_grad}
+    directions = {key: normal(t, generator) for key, t in inputs.items()}
+
+    def outputs(step: float) -> list[Tensor]:
+        moved = {key: t.detach() + step * directions[key] for key, t in inputs.items()}
+        new_args, new_kwargs = tree_map(lambda leaf: moved.get(id(leaf), leaf), (args, kwargs))
+        torch.manual_seed(SEED)
+        result = func(*new_args, **new_kwargs)
+        return tensors(new_args[0] if result is None else result)
+
+    def projected(step: float) -> float:
+        pairs = zip(cotangents, outputs(step), strict=True)
+        return sum(inner(c, y) for c, y in pairs)
+
+    at_rest = outputs(0.0)
+    cotangents = [normal(y, generator) if is_real(y) else torch.zeros_like(y) for y in at_rest]
+    with torch.no_grad():
+        plain_args, plain_kwargs = tree_map(detached, (args, kwargs))
+        torch.manual_seed(SEED)
+        _, backward = rule.function(*plain_args, **rule.keywords(plain_kwargs))
+        result = backward(*cotangents)
+    found = matched(rule, args, kwargs, result if isinstance(result, tuple) else (result,))
+    manual = sum(inner(c, directions[id(t)]) for _, t, c in found if id(t) in inputs and c is not None)
+    eps = max(torch.finfo(y.dtype).eps for y in at_rest if is_real(y))
+    step = eps ** (1 / 3)
+    numeric = (projected(step) - projected(-step)) / (2 * step)
+    allowed = 20 * eps ** (2 / 3) * (1 + sum(c.abs().sum().item() for c in cotangents))
+    return "" if abs(manual - numeric) <= allowed else f"slope {manual}, finite differences {numeric}"
+
+
+def is_real(tensor: Tensor) -> bool:
+    return tensor.is_floating_point() or tensor.is_complex()
+
+
+def normal(tensor: Tensor, generator: torch.Generator) -> Tensor:
+    return torch.randn(tensor.shape, dtype=tensor.dtype, generator=generator)
+
+
+def inner(a: Tensor, b: Tensor) -> float:
+    wide = torch.complex128
+    return float((a.to(wide) * b.to(wide)).sum().real)
 
 
 def detached(leaf: Any) -> Any:

@@ -10,6 +10,7 @@ from typing import ClassVar
 
 from textual.app import App, ComposeResult
 from textual.binding import BindingType
+from textual.events import Resize
 from textual.widgets import Static
 
 from backprop_tui.errors import UserError
@@ -34,8 +35,8 @@ class Demo(App[None]):
     def on_mount(self) -> None:
         terminal.install_signals(self)
 
-    def on_resize(self) -> None:
-        self.query_one("#size", Static).update(f"size {self.size.width}x{self.size.height}")
+    def on_resize(self, event: Resize) -> None:
+        self.query_one("#size", Static).update(f"size {event.size.width}x{event.size.height}")
 
     def show(self, text: str) -> None:
         self.query_one("#state", Static).update(text)
@@ -65,7 +66,7 @@ class Demo(App[None]):
 
 if __name__ == "__main__":
     os.environ["COLUMNS"] = os.environ["LINES"] = "33"
-    app = Demo()
     with terminal.guard():
+        app = Demo()
         app.run()
     sys.exit(app.return_code or 0)

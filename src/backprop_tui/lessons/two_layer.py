@@ -7,11 +7,12 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor, nn
 
+from ..naming import Naming
 from ..record import record
 from ..session import Session
 from ..steps import Trace
 from ..tape import Tape
-from ..walk import Naming, walk
+from ..walk import walk
 from .dimensions import dimensions
 
 

@@ -23,7 +23,8 @@ def over_all_but(input, dim):
 
 
 def along(vector, input, dim=1):
-    """A vector shaped to run along one dimension of `input`."""
+    """A vector shaped to run along one dimension of `input` (the last, if it has fewer)."""
+    dim = min(dim, input.dim() - 1)
     return vector.reshape([len(vector) if d == dim else 1 for d in range(input.dim())])
 
 

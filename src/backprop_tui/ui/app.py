@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import importlib.util
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
@@ -16,6 +16,7 @@ from textual.binding import Binding, BindingType
 from ..errors import UserError
 from .debugger import Debugger
 from .palette import KeyCommands
+from .terminal import install_signals
 from .theme import DARK, themes, variables
 
 if TYPE_CHECKING:
@@ -67,6 +68,7 @@ class BackpropApp(App[None]):
         self._open_session = open_session
         self._settings = settings
         self._debugger = Debugger(title, intro)
+        self.user_error: UserError | None = None
         for theme in themes():
             self.register_theme(theme)
 
@@ -74,6 +76,7 @@ class BackpropApp(App[None]):
         return variables(DARK)
 
     def on_mount(self) -> None:
+        install_signals(self)
         settings = self._settings
         self.theme = settings.theme if settings.theme in self.available_themes else "backprop-dark"
         if settings.keys:
@@ -99,7 +102,8 @@ class BackpropApp(App[None]):
             session = self._open_session()
             trace = session.trace(1)
         except UserError as error:
-            self.call_from_thread(self.exit, None, 2, str(error))
+            self.user_error = error
+            self.call_from_thread(self.exit, None, 2)
             return
         self.call_from_thread(self._opened, session, trace)
 
@@ -142,17 +146,33 @@ def preload_torch() -> None:
             dlopen(str(folder / name).encode(), flags)
 
 
-def plain_settings(state: Mapping[str, Any] | None = None) -> Remembered:
+def launch(open_session: Callable[[], Session], title: str = "", intro: str = "") -> int:
+    """Run the app on the terminal until it is left.
+
+    Returns:
+        The exit code: 0, 1 after a crash, 128 + n after signal n.
+
+    Raises:
+        UserError: what `open_session` raised, once the terminal is back.
+    """
+    from ..settings import Settings
+    from .terminal import guard
+
+    with guard():
+        app = BackpropApp(open_session, title, Settings.load(), intro)
+        app.run()
+    if app.user_error is not None:
+        raise app.user_error
+    return app.return_code or 0
+
+
+class PlainSettings:
     """Settings that nothing remembers: for tests and pictures."""
-    return _Forgetful(dict(state or {}))
 
-
-class _Forgetful:
-    theme = "backprop-dark"
-
-    def __init__(self, state: dict[str, Any]) -> None:
+    def __init__(self, theme: str = "backprop-dark") -> None:
+        self.theme = theme
         self.keys: dict[str, str] = {}
-        self.state = state
+        self.state: dict[str, Any] = {}
 
     def save(self) -> None:
         """Keep nothing."""

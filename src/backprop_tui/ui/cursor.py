@@ -1,4 +1,4 @@
-"""Where to go from here: pure arithmetic over a trace, no screen and no tensors' values but finiteness.
+"""Where to go from here: pure arithmetic over a trace, no screen.
 
 Every function answers an index into ``trace.steps``, or None where the
 trace ends and the iteration before or after begins.

@@ -21,7 +21,7 @@ from .travel import Travel
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from ..steps import Trace
+    from ..steps import Step, Trace
 
 
 class Desk(Travel):
@@ -62,7 +62,7 @@ class Desk(Travel):
         value: Tensor,
         twin_label: str | None = None,
         twin: Tensor | None = None,
-        step: object = None,
+        step: Step | None = None,
     ) -> None:
         self._inspected = name, value
         super().inspect(name, value, twin_label, twin, step)

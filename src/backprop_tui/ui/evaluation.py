@@ -32,7 +32,7 @@ class Outcome:
 
 
 def evaluate(source: str, names: Mapping[str, Any]) -> Outcome:
-    """Run `source` over `names`: an expression gives its value, as does a last one after statements.
+    """Run `source` over `names`: the value is that of its last expression.
 
     Everything raised, an exit included, comes back as the outcome's error.
     """

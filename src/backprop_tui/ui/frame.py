@@ -32,9 +32,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from ..session import Session
-    from ..steps import Trace
-    from .charts import GradientNorms, LossCurve
-    from .inspector import Inspector
+    from ..steps import Step, Trace
 
 PANES = ("steps", "forward", "manual", "autograd", "source", "inspector")
 VALUE_PANES = ("forward", "manual", "autograd")
@@ -52,22 +50,20 @@ AUTOGRAD_HELP = "What loss.backward() and optimizer.step() computed, beside its 
 class Frame(Screen[None]):
     """Panes, placed by the size of the terminal and filled from a trace at a step."""
 
-    HORIZONTAL_BREAKPOINTS: ClassVar[list[tuple[int, str]] | None] = [
+    HORIZONTAL_BREAKPOINTS = [  # noqa: RUF012
         (0, "-tiny"),
         (46, "-narrow"),
         (100, "-wide"),
         (176, "-ultra"),
     ]
-    VERTICAL_BREAKPOINTS: ClassVar[list[tuple[int, str]] | None] = [
+    VERTICAL_BREAKPOINTS = [  # noqa: RUF012
         (0, "-flat"),
         (11, "-low"),
         (28, "-tall"),
     ]
     BINDINGS: ClassVar[list[BindingType]] = [
         *(
-            Binding(
-                str(number), f"focus_pane('{pane}')", f"{pane} pane", False, id=f"pane.{pane}"
-            )
+            Binding(str(number), f"focus_pane('{pane}')", f"{pane} pane", False, id=f"pane.{pane}")
             for number, pane in enumerate(PANES, 1)
         ),
         Binding("z", "zoom", "zoom", show=False, id="view.zoom"),
@@ -167,7 +163,10 @@ class Frame(Screen[None]):
         assert self.trace is not None
         now = self.trace.steps[self.cursor]
         twin = now.twin
-        self.inspect(now.label, now.value, twin and twin.label, twin and twin.value, now)
+        if twin is None:
+            self.inspect(now.label, now.value, step=now)
+        else:
+            self.inspect(now.label, now.value, twin.label, twin.value, now)
 
     def inspect(
         self,
@@ -175,7 +174,7 @@ class Frame(Screen[None]):
         value: Tensor,
         twin_label: str | None = None,
         twin: Tensor | None = None,
-        step: object = None,
+        step: Step | None = None,
     ) -> None:
         """Show any tensor in the inspector."""
         from .inspector import Inspector
@@ -184,7 +183,7 @@ class Frame(Screen[None]):
         self.query_one(Inspector).show(name, value, twin_label, twin, step)
 
     def show_output(self, text: str, failed: bool = False) -> None:
-        """Show words in the inspector's place: what was printed, a value that is no tensor, an error."""
+        """Show words in the inspector's place: a printout, a value, an error."""
         self.query_one(Output).show(text, failed)
         self.query_one("#inspector-cell").add_class("-output")
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from functools import partial
 
 from textual.command import DiscoveryHit, Hit, Hits, Provider
@@ -11,7 +11,7 @@ from textual.command import DiscoveryHit, Hit, Hits, Provider
 class KeyCommands(Provider):
     """The live bindings of the screen and of the focused pane, by what they do."""
 
-    def _actions(self) -> Iterator[tuple[str, str, partial[object]]]:
+    def _actions(self) -> Iterator[tuple[str, str, Callable[[], Awaitable[bool]]]]:
         seen: set[str] = set()
         for node, binding, enabled, _ in self.screen.active_bindings.values():
             words = binding.tooltip or binding.description

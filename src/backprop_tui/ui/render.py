@@ -93,11 +93,12 @@ def matrix_row(value: Tensor, row: int, room: int, palette: Palette) -> Text:
 
 
 def _cell(item: Any, width: int) -> str:
-    """A number in a cell. A minus sign may take the gap before it: it separates as well."""
+    """A number in a cell. In a narrow one a minus sign may take the gap: it separates as well."""
     if isinstance(item, complex):
         return f" {item:.1g}"[:width].rjust(width)
-    room = width if item < 0 and width < 7 else width - 1
-    return number(float(item), room).rjust(width)
+    if width >= 7:
+        return number(float(item), width - 1).rjust(width - 1) + " "
+    return number(float(item), width if item < 0 else width - 1).rjust(width)
 
 
 def _wide(value: Tensor) -> Tensor:
@@ -127,7 +128,9 @@ def pending_row(value: Tensor, row: int, room: int, palette: Palette) -> Text:
     """Where a row of numbers will be, before it is computed; every row looks the same."""
     _, columns = matrix_size(value)
     width = cell_width(columns, room)
-    return Text((" " * (width - 1) + "·") * min(columns, room // width), palette.dim)
+    return Text(
+        "·".rjust(width - (width >= 7)).ljust(width) * min(columns, room // width), palette.dim
+    )
 
 
 def histogram(value: Tensor, bins: int = 10) -> str:

@@ -1,6 +1,6 @@
 """What keeps the terminal right: native writes, signals, suspension, and clean ends.
 
-`guard` goes around `app.run()`, `install_signals` into the app's `on_mount`, and
+`guard` goes around the making and running of the app, `install_signals` into the app's `on_mount`, and
 `outside` around whatever needs the terminal while the app is up.
 """
 
@@ -90,10 +90,10 @@ _diversion: Diversion | None = None
 
 @contextlib.contextmanager
 def guard() -> Iterator[None]:
-    """Keep the terminal whole around `app.run()`; on leaving, say what was held back.
+    """Keep the terminal whole around an app; on leaving, say what was held back.
 
-    COLUMNS and LINES leave the environment, since Textual would believe them and
-    ignore every resize.
+    Make the app inside, then run it: COLUMNS and LINES leave the environment, since an
+    app made while they are there believes them and ignores every resize.
     """
     global _diversion
     for name in ("COLUMNS", "LINES"):
@@ -104,7 +104,7 @@ def guard() -> Iterator[None]:
     screen = _the_terminal(*streams)
     sys.stdout, sys.stderr = streams
     # Textual draws on __stderr__ and asks __stdout__ for the size.
-    sys.__stdout__ = sys.__stderr__ = screen  # type: ignore[misc]
+    sys.__stdout__ = sys.__stderr__ = screen  # type: ignore[misc, assignment]
     diversion.start()
     try:
         yield

@@ -19,7 +19,7 @@ LEVELS = 12
 
 @dataclass(frozen=True)
 class Palette:
-    """The colours of text, as rich spells them; `negative` and `positive` are the heat map's ends."""
+    """The colours of text, as rich spells them; the last two are the ends of the heat map."""
 
     ground: str
     raised: str
@@ -163,7 +163,7 @@ def _theme(name: str, palette: Palette) -> Theme:
 
 
 def variables(palette: Palette) -> dict[str, str]:
-    """The CSS variables that only our themes define; a theme of Textual's takes them as defaults."""
+    """The CSS variables that our themes define; Textual's own take them as defaults."""
     if palette.ansi:
         return {
             "frame": "ansi_bright_black",

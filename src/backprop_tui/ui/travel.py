@@ -42,12 +42,34 @@ class Travel(Frame):
         Binding("S", "line(-1)", "step one line back", id="step.back", group=LINE),
         Binding("n", "run('op_of', 1)", "next op", id="op.next", group=OP),
         Binding("N", "run('op_of', -1)", "previous op", id="op.previous", group=OP),
-        Binding("right_square_bracket", "run('layer_of', 1)", "next layer", id="layer.next", group=LAYER),
-        Binding("left_square_bracket", "run('layer_of', -1)", "previous layer", id="layer.previous", group=LAYER),
-        Binding("right_curly_bracket", "iteration(1)", "next iteration", id="iteration.next", group=ITERATION),
-        Binding("left_curly_bracket", "iteration(-1)", "previous iteration", id="iteration.previous", group=ITERATION),
+        Binding(
+            "right_square_bracket", "run('layer_of', 1)", "next layer", id="layer.next", group=LAYER
+        ),
+        Binding(
+            "left_square_bracket",
+            "run('layer_of', -1)",
+            "previous layer",
+            id="layer.previous",
+            group=LAYER,
+        ),
+        Binding(
+            "right_curly_bracket",
+            "iteration(1)",
+            "next iteration",
+            id="iteration.next",
+            group=ITERATION,
+        ),
+        Binding(
+            "left_curly_bracket",
+            "iteration(-1)",
+            "previous iteration",
+            id="iteration.previous",
+            group=ITERATION,
+        ),
         Binding("f", "phase_end", "phase", tooltip="run to the end of this phase", id="phase.end"),
-        Binding("c", "continue(1)", "continue to a breakpoint", id="continue.forward", group=CONTINUE),
+        Binding(
+            "c", "continue(1)", "continue to a breakpoint", id="continue.forward", group=CONTINUE
+        ),
         Binding("C", "continue(-1)", "back to a breakpoint", id="continue.back", group=CONTINUE),
         Binding("b", "breakpoint", "breakpoint", show=False, id="breakpoint.edit"),
         Binding("x", "fault", "first fault", show=False, id="fault.first"),
@@ -112,7 +134,7 @@ class Travel(Frame):
             self.show(trace, place.step)
 
     def _reporter(self, busy: str, target: int) -> Callable[[int], bool]:
-        """A progress callback for a worker: shows a bar now and then, and answers whether to go on."""
+        """A progress callback for a worker: it shows a bar, and answers whether to go on."""
         assert self.trace is not None
         start, last = self.trace.iteration, time.monotonic()
 
@@ -121,7 +143,9 @@ class Travel(Frame):
             if time.monotonic() - last > REPORT_EVERY:
                 last = time.monotonic()
                 done = abs(iteration - start) / max(1, abs(target - start))
-                self.app.call_from_thread(self._show_busy, f"{busy} · {iteration} · esc stops", done)
+                self.app.call_from_thread(
+                    self._show_busy, f"{busy} · {iteration} · esc stops", done
+                )
             return not self._stop.is_set()
 
         return report

@@ -121,7 +121,9 @@ def find(all_goals: list[Goal], query: str, iterations: int) -> list[Goal]:
         return list(all_goals)
     matcher = Matcher(query)
     scored = [(_score(matcher, query, goal), -i, goal) for i, goal in enumerate(all_goals)]
-    return numbered + [goal for score, _, goal in sorted(scored, reverse=True, key=lambda s: s[:2]) if score > 0]
+    return numbered + [
+        goal for score, _, goal in sorted(scored, reverse=True, key=lambda s: s[:2]) if score > 0
+    ]
 
 
 def _score(matcher: Matcher, query: str, goal: Goal) -> float:

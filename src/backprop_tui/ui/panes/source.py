@@ -9,8 +9,14 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
-from pygments.lexers.python import PythonLexer
-from pygments.token import Comment, Keyword, Number, String, _TokenType
+from pygments.lexers.python import PythonLexer  # type: ignore[import-untyped]
+from pygments.token import (  # type: ignore[import-untyped]
+    Comment,
+    Keyword,
+    Number,
+    String,
+    _TokenType,
+)
 from rich.markup import escape
 from rich.text import Text
 from textual.app import ComposeResult
@@ -108,7 +114,9 @@ class SourcePane(Vertical):
         self.border_title = f"5 source · {where}"
         self.border_subtitle = users_line(group)
         self.query_one(CodeView).show(step.line, [] if step.line else ["", step.formula])
-        self.query_one("#derivation", Static).update(derivation(step, group, palette))
+        self.query_one("#derivation", Static).update(
+            derivation(step, group, palette), layout=False
+        )
 
     def explain(self, text: str) -> None:
         """Show words in place of code."""
@@ -124,7 +132,7 @@ def users_line(group: Group) -> str:
 
 
 def derivation(step: Step, group: Group, look: Palette) -> Text:
-    """The current line in the screen's names, its shapes, the lesson's sentence, PyTorch's formula."""
+    """The current line in the screen's names, its shapes, what it means, PyTorch's formula."""
     out = Text(" ")
     out.append(step.formula, f"bold {look.accent}")
     if step.algebra:
@@ -148,15 +156,16 @@ def function_at(file: str, line: int) -> tuple[int, int]:
         tree = ast.parse("".join(source))
     except SyntaxError:
         return 1, len(source)
-    for node in ast.walk(tree):
-        outermost = isinstance(node, ast.FunctionDef) and node in tree.body
-        if outermost and node.lineno <= line <= (node.end_lineno or node.lineno):
-            return node.lineno, node.end_lineno or node.lineno
+    for node in tree.body:
+        if isinstance(node, ast.FunctionDef):
+            first, last = node.lineno, node.end_lineno or node.lineno
+            if first <= line <= last:
+                return first, last
     return max(1, line - 10), min(len(source), line + 10)
 
 
 def highlight(lines: list[str], look: Palette) -> list[Text]:
-    """Python source in the palette's few colours: words of the language, texts, numbers, remarks."""
+    """Python source in the palette's few colours: keywords, strings, numbers, comments."""
     text = Text("", look.text)
     for token, piece in PythonLexer(stripnl=False, ensurenl=False).get_tokens("\n".join(lines)):
         text.append(piece, _colour(token, look))

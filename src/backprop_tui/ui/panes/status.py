@@ -83,9 +83,14 @@ def _compose(status: Status, look: Palette, words: int) -> Text:
     ]
     for text, style in parts:
         out.append(gap + text, style)
-    counts = ", ".join(f"{glyph} {n} {v}" if words else f"{glyph}{n}" for v, glyph, n in status.verdicts)
+    counts = ", ".join(
+        f"{glyph} {n} {v}" if words else f"{glyph}{n}" for v, glyph, n in status.verdicts
+    )
     if counts:
-        out.append(gap + ("manual = autograd: " if words == 2 else "") , look.muted)
+        out.append(gap + ("manual = autograd: " if words == 2 else ""), look.muted)
         out.append(counts, look.verdict(status.verdicts[-1][0]))
     finding = status.finding or ("no findings" if words == 2 else "")
-    return out.append(f"{gap}{'! ' if status.finding else ''}{finding}", f"bold {look.bad}" if status.finding else look.dim)
+    return out.append(
+        f"{gap}{'! ' if status.finding else ''}{finding}",
+        f"bold {look.bad}" if status.finding else look.dim,
+    )

@@ -48,7 +48,7 @@ class StepsPane(LinePane):
         Binding("enter", "choose", "go there / fold", show=False, id="steps.choose"),
         Binding("left,h", "fold(True)", "fold", show=False, id="steps.fold"),
         Binding("right,l", "fold(False)", "unfold", show=False, id="steps.unfold"),
-        Binding("space", "toggle", "fold or unfold", show=False, id="steps.toggle"),
+        Binding("space", "flip", "fold or unfold", show=False, id="steps.toggle"),
     ]
 
     class Chosen(Message):
@@ -120,7 +120,14 @@ class StepsPane(LinePane):
         entry = self._entries[line]
         selected = line == self._selected and self.has_focus
         marked = entry.group in self.breakpoints
-        return entry, line == self._line, selected, self._done(entry), marked, self._is_folded(entry)
+        return (
+            entry,
+            line == self._line,
+            selected,
+            self._done(entry),
+            marked,
+            self._is_folded(entry),
+        )
 
     def _is_folded(self, entry: Entry) -> bool:
         return bool(entry.key) and entry.key in self.folded
@@ -214,9 +221,9 @@ class StepsPane(LinePane):
         if entry.step >= 0:
             self.post_message(self.Chosen(entry.step))
         else:
-            self.action_toggle()
+            self.action_flip()
 
-    def action_toggle(self) -> None:
+    def action_flip(self) -> None:
         if self._entries:
             self.action_fold(not self._is_folded(self._entries[self._selected]))
 
@@ -265,7 +272,7 @@ def entries(trace: Trace, folded: Collection[str]) -> list[Entry]:
 
 def worst_of(trace: Trace, group: Group) -> Comparison | None:
     """The worst verdict of an op: of its rule alone, and of its values with their twins."""
-    found = [c for s in group.steps if (t := trace.steps[s].twin) and (c := t.comparison)]
+    found = [twin.comparison for s in group.steps if (twin := trace.steps[s].twin)]
     if group.isolated is not None:
         found.append(group.isolated)
     return max(found, key=lambda c: cursor.severity(c.verdict), default=None)

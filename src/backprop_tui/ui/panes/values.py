@@ -38,7 +38,7 @@ class ValuePane(LinePane):
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("enter", "inspect", "inspect", id="values.inspect"),
-        Binding("space", "toggle", "fold or unfold", show=False, id="values.toggle"),
+        Binding("space", "flip", "fold or unfold", show=False, id="values.toggle"),
     ]
 
     class Selected(Message):
@@ -222,7 +222,7 @@ class ValuePane(LinePane):
         if (row := self._row()) is not None:
             self._choose(row, inspect=True)
 
-    def action_toggle(self) -> None:
+    def action_flip(self) -> None:
         """Fold the numbers of the selected tensor into one line, or unfold them."""
         if self._selected:
             self.post_message(self.Folded(self._selected))

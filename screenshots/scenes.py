@@ -1,0 +1,96 @@
+"""Pictures of the real program: where they are taken, and how one is drawn.
+
+`make.py` writes them; `tests/test_pictures.py` draws them again and compares.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from textual.pilot import Pilot
+from textual.widgets import Input
+
+from backprop_tui.lessons.two_layer import Options, TwoLayer
+from backprop_tui.ui.app import BackpropApp, plain_settings
+from backprop_tui.ui.debugger import Debugger
+
+FOLDER = Path(__file__).parent
+
+SMALL, MEDIUM, WIDE, LARGE = (80, 24), (120, 40), (150, 44), (200, 60)
+
+
+@dataclass(frozen=True)
+class Scene:
+    """One picture.
+
+    Attributes:
+        name: of the files, without an ending.
+        size: columns and rows.
+        keys: what is pressed once the lesson is there, by Textual's names.
+        caption: what one sees.
+        options: of the lesson, where they differ from its own.
+        theme: the program's own name of it.
+    """
+
+    name: str
+    size: tuple[int, int]
+    keys: Sequence[str]
+    caption: str
+    options: dict[str, Any] = field(default_factory=dict)
+    theme: str = "backprop-dark"
+
+
+# Where rex4, the gradient of the second weight, has just been computed.
+REX4 = ("f", "f", "s", "s", "s", "s")
+
+SCENES = (
+    Scene("backward", WIDE, REX4, "rex4 = reᵀ · x4, beside autograd's gradient of 2.weight"),
+    Scene("start", MEDIUM, (), "the first line of the forward pass"),
+    Scene("small", SMALL, REX4, "the same place at 80×24: panes become tabs"),
+    Scene("large", LARGE, (*REX4, "v"), "the same place at 200×60, with the loss curve"),
+    Scene("light", MEDIUM, REX4, "the light theme", theme="backprop-light"),
+    Scene("help", MEDIUM, ("question_mark",), "help, made from the live bindings"),
+    Scene("evaluate", MEDIUM, (*REX4, ":", *"rex4 - pgrad[2]"), "an expression over the names"),
+    Scene(
+        "update-first",
+        MEDIUM,
+        REX4,
+        "the article's order: gradients from the updated weights drift",
+        options={"update_first": True},
+    ),
+)
+
+
+async def draw(scene: Scene) -> str:
+    """The scene as SVG text, the same on every run."""
+    app = BackpropApp(
+        lambda: TwoLayer(Options(**scene.options)), "two-layer ReLU net", plain_settings()
+    )
+    async with app.run_test(size=scene.size) as pilot:
+        app.theme = scene.theme
+        await lesson(app, pilot)
+        for key in scene.keys:
+            await pilot.press(key)
+            await app.workers.wait_for_complete()
+            await pilot.pause()
+        for line in app.screen.query(Input):
+            line.cursor_blink = False
+        await pilot.pause()
+        return without_web_fonts(app.export_screenshot(title=f"backprop-tui: {scene.caption}"))
+
+
+async def lesson(app: BackpropApp, pilot: Pilot[None]) -> None:
+    """Wait until the first step is on the screen."""
+    while not (isinstance(app.screen, Debugger) and app.screen.trace):
+        await asyncio.sleep(0.01)
+    await pilot.pause()
+
+
+def without_web_fonts(svg: str) -> str:
+    """A picture asks no other machine for its letters; where Fira Code is missing, any monospace."""
+    return re.sub(r"\s*@font-face \{.*?\}", "", svg, flags=re.DOTALL)

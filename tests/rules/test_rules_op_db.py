@@ -1,0 +1,18 @@
+"""The rules against autograd on PyTorch's own samples, in float64."""
+
+import op_db
+import pytest
+
+VARIANTS = op_db.variants()
+LISTED = op_db.listed()
+
+
+@pytest.mark.parametrize("name", LISTED)
+def test_a_listed_variant_passes_by_rules_alone(name):
+    assert op_db.judge(name, *VARIANTS[name]) == ""
+
+
+def test_the_table_lists_every_variant_that_passes():
+    unlisted = [name for name in VARIANTS if name not in set(LISTED)]
+    passing = [name for name in unlisted if op_db.passes(name, *VARIANTS[name])]
+    assert not passing, "run: python tests/rules/op_db.py"

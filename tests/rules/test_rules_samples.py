@@ -1,0 +1,58 @@
+"""Every rule on its own samples: against autograd, and against finite differences."""
+
+import pytest
+import torch
+from oracle import complaint, finite_difference_complaint
+from torch.utils._pytree import tree_map
+
+import backprop_tui.rules  # noqa: F401  (registers the rules)
+from backprop_tui.rules.registry import RULES, Make
+
+ALL = sorted({rule.name: rule for rule in RULES.values()}.items())
+EACH_RULE = pytest.mark.parametrize("rule", [rule for _, rule in ALL], ids=[n for n, _ in ALL])
+
+
+def differentiable(leaf):
+    """A floating-point tensor made to require grad; anything else as it is."""
+    floating = isinstance(leaf, torch.Tensor) and (leaf.is_floating_point() or leaf.is_complex())
+    return leaf.clone().requires_grad_() if floating else leaf
+
+
+def samples(rule, dtype):
+    for sample in rule.samples(Make(dtype)):
+        yield tree_map(differentiable, (sample.args, sample.kwargs))
+
+
+def accepts(target, args, kwargs):
+    """Whether torch takes this call of this spelling: in place, a result may not broadcast."""
+    args, kwargs = tree_map(
+        lambda leaf: leaf.detach().clone() if isinstance(leaf, torch.Tensor) else leaf,
+        (args, kwargs),
+    )
+    try:
+        target(*args, **kwargs)
+    except (TypeError, RuntimeError):
+        return False
+    return True
+
+
+@EACH_RULE
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32], ids=["float64", "float32"])
+def test_a_rule_agrees_with_autograd_for_each_of_its_targets(rule, dtype):
+    refused_by_all = set(range(len(list(samples(rule, dtype)))))
+    for target in rule.targets:
+        accepted = 0
+        for number, (args, kwargs) in enumerate(samples(rule, dtype)):
+            if accepts(target, args, kwargs):
+                assert complaint(rule, target, args, kwargs) == "", target
+                accepted += 1
+                refused_by_all.discard(number)
+        assert accepted, f"no sample of the rule is a call of {target}"
+    assert not refused_by_all, "a sample is no call of any target"
+
+
+@EACH_RULE
+def test_a_rule_agrees_with_finite_differences(rule):
+    for args, kwargs in samples(rule, torch.float64):
+        target = next(target for target in rule.targets if accepts(target, args, kwargs))
+        assert finite_difference_complaint(rule, target, args, kwargs) == ""
