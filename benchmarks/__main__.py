@@ -17,7 +17,9 @@ PARTS = (
 
 def main() -> None:
     """Measure part by part, and print each as it is done."""
-    text = f"# Speed\n\nMedians unless said otherwise; `make bench` takes them again.\n{machine()}.\n"
+    text = (
+        f"# Speed\n\nMedians unless said otherwise; `make bench` takes them again.\n{machine()}.\n"
+    )
     for title, rows in PARTS:
         part = f"\n## {title}\n\n{table(rows())}\n"
         print(part, flush=True)

@@ -21,7 +21,7 @@ KEYS = (
 
 
 def pressed(program: Program, key: str, back: str, presses: int) -> list[float]:
-    """Seconds from each press to its last frame; `back` every tenth time, to stay inside the step."""
+    """Seconds from each press to its last frame; after ten of them the same way back."""
     times = []
     for number in range(presses):
         times.append(program.press(key))

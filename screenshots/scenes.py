@@ -16,7 +16,7 @@ from textual.pilot import Pilot
 from textual.widgets import Input
 
 from backprop_tui.lessons.two_layer import Options, TwoLayer
-from backprop_tui.ui.app import BackpropApp, plain_settings
+from backprop_tui.ui.app import BackpropApp, PlainSettings
 from backprop_tui.ui.debugger import Debugger
 
 FOLDER = Path(__file__).parent
@@ -69,10 +69,9 @@ SCENES = (
 async def draw(scene: Scene) -> str:
     """The scene as SVG text, the same on every run."""
     app = BackpropApp(
-        lambda: TwoLayer(Options(**scene.options)), "two-layer ReLU net", plain_settings()
+        lambda: TwoLayer(Options(**scene.options)), "two-layer ReLU net", PlainSettings(scene.theme)
     )
     async with app.run_test(size=scene.size) as pilot:
-        app.theme = scene.theme
         await lesson(app, pilot)
         for key in scene.keys:
             await pilot.press(key)
@@ -92,5 +91,5 @@ async def lesson(app: BackpropApp, pilot: Pilot[None]) -> None:
 
 
 def without_web_fonts(svg: str) -> str:
-    """A picture asks no other machine for its letters; where Fira Code is missing, any monospace."""
+    """A picture asks no other machine for its letters: Fira Code, or any monospace."""
     return re.sub(r"\s*@font-face \{.*?\}", "", svg, flags=re.DOTALL)

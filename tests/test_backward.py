@@ -33,9 +33,9 @@ def two_hidden() -> nn.Sequential:
 
 def recorded(model: nn.Module):
     x, y = torch.randn(16, 6), torch.randn(16, 3)
-    with record(model) as recorder:
+    with record(model) as tape:
         F.mse_loss(model(x), y).backward()
-    return recorder.tape
+    return tape
 
 
 def test_isolated_names_the_culprit_where_chained_blames_everything_after_it(monkeypatch):
@@ -62,11 +62,10 @@ def test_a_value_used_twice_gets_the_sum_of_its_cotangents(seed):
     torch.manual_seed(seed)
     a = torch.randn(4, 3, requires_grad=True)
     w = torch.randn(3, 3, requires_grad=True)
-    with record() as recorder:
+    with record() as tape:
         h = a @ w
         loss = (h * h + h @ w).sum()
         loss.backward()
-    tape = recorder.tape
     derivation = derive(tape, tape.backwards[0])
     found = [derivation.cotangents[tape.ops[0].inputs[i]] for i in (0, 1)]
     torch.testing.assert_close(found[0], a.grad)
@@ -85,7 +84,7 @@ def test_isolation_feeds_autograds_own_cotangents():
 
 
 def test_a_tape_without_a_backward_says_what_is_missing():
-    with record() as recorder:
+    with record() as tape:
         torch.ones(2).sum()
     with pytest.raises(ValueError, match=r"call loss\.backward\(\) inside the recording"):
-        walk(recorder.tape, title="")
+        walk(tape, title="")

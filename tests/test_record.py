@@ -19,10 +19,9 @@ def small() -> nn.Sequential:
 
 def test_ops_are_the_public_calls_with_module_and_source():
     model, x, y = small(), torch.randn(5, 3), torch.zeros(5, 2)
-    with record(model) as recorder:
+    with record(model) as tape:
         loss = F.mse_loss(model(x), y)
         loss.backward()
-    tape = recorder.tape
     assert [(op.name, op.module) for op in tape.ops] == [
         ("linear", "0"),
         ("relu", "1"),
@@ -37,11 +36,10 @@ def test_ops_are_the_public_calls_with_module_and_source():
 
 def test_cotangents_are_autograds_own():
     model, x = small(), torch.randn(5, 3)
-    with record(model) as recorder:
+    with record(model) as tape:
         hidden = model[1](model[0](x))
         hidden.retain_grad()
         model[2](hidden).sum().backward()
-    tape = recorder.tape
     named = {tape.values[i].name: grad for i, grad in tape.backwards[0].cotangents.items()}
     for name, parameter in model.named_parameters():
         assert torch.equal(named[name], parameter.grad)
@@ -50,26 +48,26 @@ def test_cotangents_are_autograds_own():
 
 def test_values_are_kept_as_they_were():
     x = torch.ones(3, requires_grad=True)
-    with record() as recorder:
+    with record() as tape:
         y = x * 2
         z = y.sum()
         y.detach().zero_()
         z.backward()
-    assert recorder.tape.ops[0].outputs[0].tolist() == [2.0, 2.0, 2.0]
+    assert tape.ops[0].outputs[0].tolist() == [2.0, 2.0, 2.0]
 
 
 def test_updates_hold_before_and_after():
     model, x = small(), torch.randn(5, 3)
     optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
     before = model[0].weight.detach().clone()
-    with record(model) as recorder:
+    with record(model) as tape:
         model(x).sum().backward()
         optimizer.step()
-    update = recorder.tape.updates[0]
+    update = tape.updates[0]
     assert update.name == "0.weight" and update.options["lr"] == 0.1
     assert torch.equal(update.before, before)
     assert torch.equal(update.after, model[0].weight)
-    assert [op.name for op in recorder.tape.ops] == ["linear", "relu", "linear", "sum"]
+    assert [op.name for op in tape.ops] == ["linear", "relu", "linear", "sum"]
 
 
 def test_watching_changes_no_bit():
@@ -111,9 +109,9 @@ def test_every_hook_is_gone_after_an_exception():
 def test_python_composites_are_looked_into():
     x = torch.randn(2, 4, 8, requires_grad=True)
     attention = nn.MultiheadAttention(8, 2, batch_first=True)
-    with record(attention) as recorder:
+    with record(attention) as tape:
         attention(x, x, x)[0].sum().backward()
-    names = [op.name for op in recorder.tape.ops]
+    names = [op.name for op in tape.ops]
     assert "linear" in names and "multi_head_attention_forward" not in names
 
 

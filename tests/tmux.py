@@ -132,7 +132,9 @@ class Terminal:
 
     def dead(self) -> bool:
         """Whether the command has ended and tmux knows how."""
-        return self.ask("#{pane_dead} #{pane_dead_status}#{pane_dead_signal}").strip() not in ("0", "1")
+        # For a moment after the end the pane is dead and its status not yet collected.
+        dead, status = self.ask("#{pane_dead},#{pane_dead_status}#{pane_dead_signal}").split(",")
+        return dead == "1" and status != ""
 
     def exit_code(self, timeout: float = 20) -> int:
         """Wait for the command's end; its exit code, or 128 + n if signal n killed it."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import inspect
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -183,10 +183,14 @@ def _match(argument: Any, cotangent: Any, found: dict[int, Tensor | None]) -> No
 
 @contextmanager
 def _replayed(op: Op) -> Iterator[None]:
-    """Random ops draw again what they drew."""
-    if op.rng_state is None:
-        yield
-        return
-    with torch.random.fork_rng(devices=[]):
-        torch.set_rng_state(op.rng_state)
+    """What the op depended on besides its arguments: autocast, and the numbers it drew."""
+    with ExitStack() as exits:
+        for device, dtype in op.ambient.autocast.items():
+            exits.enter_context(torch.autocast(device, dtype=dtype))
+        if op.ambient.rng:
+            cuda = [op.outputs[0].device] if "cuda" in op.ambient.rng else []
+            exits.enter_context(torch.random.fork_rng(devices=cuda))
+            torch.set_rng_state(op.ambient.rng["cpu"])
+            if cuda:
+                torch.cuda.set_rng_state(op.ambient.rng["cuda"], cuda[0])
         yield

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import types
-from collections.abc import Callable
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
 import torch
@@ -65,3 +65,27 @@ def guardless(function: Any) -> Callable[..., Any]:
         clone.__kwdefaults__ = original.__kwdefaults__
         _clones[function] = clone
     return _clones[function]
+
+
+Applied = Callable[[type, Callable[..., Any], tuple[Any, ...], dict[str, Any]], Any]
+
+
+@contextmanager
+def function_applied(observe: Applied) -> Iterator[None]:
+    """Every ``MyFunction.apply(*args)`` in this block is ``observe(MyFunction, apply, args, kwargs)``.
+
+    No torch function mode reports it. The classmethod is put on
+    ``torch.autograd.function._SingleLevelFunction``, the class between Function and C++,
+    so that bound methods which were kept from before are seen too.
+    """
+    owner = torch.autograd.function._SingleLevelFunction
+
+    def apply(function: type, *args: Any, **kwargs: Any) -> Any:
+        original = super(owner, function).apply  # type: ignore[misc]
+        return observe(function, original, args, kwargs)
+
+    owner.apply = classmethod(apply)  # type: ignore[assignment]
+    try:
+        yield
+    finally:
+        del owner.apply

@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 import sys
 import types
-import weakref
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
+from dataclasses import replace
 from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -23,15 +23,17 @@ from torch.optim.optimizer import (
 )
 from torch.overrides import TorchFunctionMode, resolve_name
 
-from .private import guardless, snapshot, unseen
+from .gradients import capture
+from .identity import Identities
+from .private import function_applied, guardless, snapshot, unseen
 from .rules import registry
-from .tape import Backward, Op, Source, Tape, Update, Value, map_tensors, tensors
+from .tape import Ambient, Backward, Op, Source, Tape, Update, map_tensors, tensors
 
 _TORCH = os.path.dirname(torch.__file__) + os.sep
 _TENSOR_PROPERTIES = frozenset(
     getattr(Tensor, name).__get__ for name in ("T", "mT", "H", "mH", "real", "imag", "data")
 )
-# Calls that neither compute nor carry a tensor: recorded by nobody.
+# Calls that neither compute nor carry a tensor; passing them by is for speed alone.
 _QUERIES = frozenset(
     """size dim __len__ stride numel nelement ndimension is_contiguous is_floating_point
     is_complex element_size storage_offset data_ptr untyped_storage __repr__ __format__ __hash__
@@ -42,44 +44,42 @@ _QUERIES = frozenset(
     __dir__ dim_order register_post_accumulate_grad_hook __dlpack__ allclose equal storage
     is_conj is_neg result_type can_cast is_tensor is_set_to _is_view""".split()
 )
-# Ops that draw random numbers; their generator's state is kept, to replay the same draw.
+# Ops that draw random numbers; the generators' states are kept, to replay the same draw.
 _RANDOM = frozenset(
     """dropout dropout_ dropout1d dropout2d dropout3d alpha_dropout feature_alpha_dropout rrelu
     rrelu_ bernoulli scaled_dot_product_attention multi_head_attention_forward gumbel_softmax
     fractional_max_pool2d fractional_max_pool3d lstm gru rnn_tanh rnn_relu""".split()
 )
+_DIFFERENTIATING = frozenset((Tensor.backward, torch.autograd.backward, torch.autograd.grad))
 
 
 class Recorder(TorchFunctionMode):
-    """Records everything that torch's public functions do while it is entered.
+    """Records on `tape` everything that torch's public functions do while it is entered.
 
     Args:
         model: the module whose parameters and submodules name what is recorded.
+        tape: the tape to fill; it is complete after the ``with`` block.
 
-    The tape is `tape` after the ``with`` block. All patches and hooks are undone on
-    exit, also on an exception, which is never swallowed.
+    All patches and hooks are undone on exit, also on an exception, which is never swallowed.
     """
 
-    def __init__(self, model: nn.Module | None = None) -> None:
+    def __init__(self, model: nn.Module | None = None, tape: Tape | None = None) -> None:
         super().__init__()
-        self.tape = Tape()
+        self.tape = tape or Tape()
         self._ops: list[Op] = []
-        self._values: list[Value] = []
         self._backwards: list[Backward] = []
         self._updates: list[Update] = []
-        self._index: dict[Any, int] = {}  # identity of a tensor -> value
-        self._kept: list[Any] = []  # what must stay alive for an identity to hold
+        self._stepping: list[tuple[Update, Tensor]] = []
         self._modules: list[nn.Module] = []
         self._scopes: list[Callable[..., Any]] = []
-        self._pending: list[Update] = []
         self._depth = 0
         self._exits = ExitStack()
-        named = model.named_modules() if model is not None else ()
-        self._paths = {module: path for path, module in named}
-        parameters = [*model.named_parameters(), *model.named_buffers()] if model else []
-        self._names = {id(tensor): name for name, tensor in parameters}
+        self._paths = {module: path for path, module in model.named_modules()} if model else {}
+        named = [*model.named_parameters(), *model.named_buffers()] if model else []
+        self._names = {id(tensor): name for name, tensor in named}
+        self._identities = Identities(self._names)
 
-    def __enter__(self) -> Self:
+    def __enter__(self) -> Tape:
         if self._depth == 0:
             hooks = (
                 register_module_forward_pre_hook(self._enter_module),
@@ -89,9 +89,10 @@ class Recorder(TorchFunctionMode):
             )
             for hook in hooks:
                 self._exits.callback(hook.remove)
+            self._exits.enter_context(function_applied(self._custom))
         self._depth += 1
         super().__enter__()
-        return self
+        return self.tape
 
     def __exit__(
         self,
@@ -103,15 +104,12 @@ class Recorder(TorchFunctionMode):
         self._depth -= 1
         if self._depth == 0:
             self._exits.close()
-            self.tape = Tape(
-                tuple(self._ops),
-                tuple(self._values),
-                tuple(self._backwards),
-                tuple(self._updates),
-                {path: type(module).__name__ for module, path in self._paths.items()},
-            )
-            self._index.clear()
-            self._kept.clear()
+            self.tape.ops = tuple(self._ops)
+            self.tape.values = tuple(self._identities.values)
+            self.tape.backwards = tuple(self._backwards)
+            self.tape.updates = tuple(self._updates)
+            self.tape.modules = {path: type(m).__name__ for m, path in self._paths.items()}
+            self._identities.forget()
 
     def __torch_function__(
         self,
@@ -126,10 +124,10 @@ class Recorder(TorchFunctionMode):
             if func not in _TENSOR_PROPERTIES:
                 return func(*args, **kwargs)
             name = resolve_name(func) or name
-        elif name in _QUERIES or (self._pending and not torch.is_grad_enabled()):
+        elif name in _QUERIES or (self._stepping and not torch.is_grad_enabled()):
             return func(*args, **kwargs)
-        elif name == "backward":
-            return self._backward(func, args, kwargs)
+        elif func in _DIFFERENTIATING:
+            return self._differentiate(func, args, kwargs)
         elif self._is_composite(func):
             self._scopes.append(func)
             try:
@@ -137,7 +135,7 @@ class Recorder(TorchFunctionMode):
                     return guardless(func)(*args, **kwargs)
             finally:
                 self._scopes.pop()
-        return self._record(name, func, args, kwargs)
+        return self._call(name, func, func, args, kwargs)
 
     def _is_composite(self, func: Callable[..., Any]) -> bool:
         """Whether `func` is Python that has no rule of its own, so that its inner ops are the tape.
@@ -150,106 +148,133 @@ class Recorder(TorchFunctionMode):
             and func not in self._scopes
         )
 
-    def _record(
-        self, name: str, func: Callable[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any]
+    def _custom(self, function: type, apply: Callable[..., Any], args: Any, kwargs: Any) -> Any:
+        """``function.apply(*args)`` of a user's autograd.Function, which no mode reports."""
+        with unseen():
+            return self._call(function.__name__, function, apply, args, kwargs)
+
+    def _call(
+        self,
+        name: str,
+        function: Callable[..., Any],
+        run: Callable[..., Any],
+        args: tuple[Any, ...],
+        kwargs: Mapping[str, Any],
     ) -> Any:
+        """Run the op and put it on the tape, if it is one that carries tensors."""
+        written = _written(name, args, kwargs)
+        base = _base(written) if written is not None else None
+        before = self._read(base) if base is not None else -1
+        base_was = snapshot(base) if base is not None else None
         inputs = tuple(self._read(tensor) for tensor in tensors((args, kwargs)))
         saved_args, saved_kwargs = map_tensors(snapshot, (args, dict(kwargs)))
-        module = self._modules[-1] if self._modules else None
-        source = self._source()
-        rng_state = torch.get_rng_state() if name in _RANDOM else None
-        autocast = torch.is_autocast_enabled("cpu") and torch.get_autocast_dtype("cpu")
-        output = func(*args, **kwargs)
-        results = tuple(tensors(output))
+        ambient = _ambient(name, args)
+        output = run(*args, **kwargs)
+        results = tuple(tensors(output)) if written is None else (written,)
+        if not results:
+            return output
+        through_view = base is not None and base.requires_grad
         op = Op(
             index=len(self._ops),
             name=name,
-            function=func,
+            function=function,
             args=saved_args,
             kwargs=saved_kwargs,
             inputs=inputs,
             outputs=tuple(snapshot(tensor) for tensor in results),
-            results=tuple(self._written(tensor) for tensor in results),
+            results=tuple(
+                self._identities.virtual(tensor) if through_view else self._made(tensor)
+                for tensor in results
+            ),
             node=next((t.grad_fn.name() for t in results if t.grad_fn is not None), ""),
-            module=self._paths.get(module, "") if module is not None else "",
-            module_type=type(module).__name__ if module is not None else "",
-            source=source,
+            module=self._paths.get(self._modules[-1], "") if self._modules else "",
+            module_type=type(self._modules[-1]).__name__ if self._modules else "",
+            source=_source(),
             grad_mode=torch.is_grad_enabled(),
-            autocast=autocast,
-            rng_state=rng_state,
+            ambient=ambient,
         )
         self._ops.append(op)
+        if through_view and base is not None and base_was is not None:
+            self._scatter(op, base, base_was, before, written)
         return output
 
-    def _backward(
-        self, func: Callable[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any]
-    ) -> Any:
-        """Let the user's backward run, with a hook on the node of every value on the tape."""
-        cotangents: dict[int, Tensor] = {}
-        by_node: dict[Any, dict[int, int]] = {}
-        for key, value in self._index.items():
-            if isinstance(key, tuple):
-                node, number = key
-                by_node.setdefault(node, {})[number] = value
-        roots = tuple(self._read(root) for root in tensors(args[0]))
-        gradients = tuple(tensors(args[1] if len(args) > 1 else kwargs.get("gradient")))
-        seeds = gradients or tuple(torch.ones_like(root) for root in tensors(args[0]))
-        with ExitStack() as exits:
-            for node, numbers in by_node.items():
-                handle = node.register_prehook(_keep(numbers, cotangents))
-                exits.callback(handle.remove)
-            result = func(*args, **kwargs)
-        saved = tuple(snapshot(seed) for seed in seeds)
-        self._backwards.append(Backward(roots, saved, cotangents, len(self._ops)))
+    def _read(self, tensor: Tensor) -> int:
+        """The value that `tensor` is: known, a view regenerated, or new from outside."""
+        found = self._identities.find(tensor)
+        if found is not None:
+            return found
+        if tensor.requires_grad and tensor.grad_fn is not None and tensor._is_view():
+            base = tensor._base
+            if base is not None and base.requires_grad:
+                return self._look_again(tensor, base)
+        return self._identities.add(tensor, leaf=True)
+
+    def _made(self, tensor: Tensor) -> int:
+        """The value of an op's output: new, unless the op handed back a tensor as it was."""
+        found = self._identities.find(tensor)
+        if found is not None and tensor.requires_grad:
+            return found
+        return self._identities.add(tensor, leaf=False)
+
+    def _look_again(self, view: Tensor, base: Tensor) -> int:
+        """A view whose base was written to: autograd makes it anew from the base."""
+        source = self._read(base)
+        geometry = (tuple(view.size()), tuple(view.stride()), view.storage_offset())
+        result = self._identities.add(view, leaf=False)
+        self._implicit(torch.as_strided, (snapshot(base), *geometry), (source,), view, result)
         return result
 
-    def _read(self, tensor: Tensor) -> int:
-        """The value that `tensor` is, new on the tape if it comes from outside."""
-        key = self._identity(tensor)
-        value = self._index.get(key)
-        return self._new(key, tensor, leaf=True) if value is None else value
+    def _scatter(
+        self, op: Op, base: Tensor, base_was: Tensor, before: int, written: Tensor | None
+    ) -> None:
+        """A write into a view makes a new version of the base."""
+        assert written is not None
+        geometry = (tuple(written.size()), tuple(written.stride()), written.storage_offset())
+        args = (base_was, op.outputs[0], *geometry)
+        inputs = (before, op.results[0])
+        result = self._made(base)
+        self._implicit(torch.as_strided_scatter, args, inputs, base, result)
 
-    def _written(self, tensor: Tensor) -> int:
-        """The value of an op's output: new, unless the op handed back a tensor unchanged."""
-        key = self._identity(tensor)
-        known = self._index.get(key)
-        if known is not None and tensor.requires_grad:
-            return known
-        return self._new(key, tensor, leaf=False)
+    def _implicit(
+        self,
+        function: Callable[..., Any],
+        args: tuple[Any, ...],
+        inputs: tuple[int, ...],
+        made: Tensor,
+        result: int,
+    ) -> None:
+        op = Op(
+            index=len(self._ops),
+            name=getattr(function, "__name__", ""),
+            function=function,
+            args=args,
+            kwargs={},
+            inputs=inputs,
+            outputs=(snapshot(made),),
+            results=(result,),
+            node="",
+            module=self._paths.get(self._modules[-1], "") if self._modules else "",
+            module_type="",
+            source=_source(),
+            grad_mode=torch.is_grad_enabled(),
+            ambient=Ambient(),
+            implicit=True,
+        )
+        self._ops.append(op)
 
-    def _new(self, key: Any, tensor: Tensor, leaf: bool) -> int:
-        value = len(self._values)
-        name = self._names.get(id(tensor), "")
-        self._values.append(Value(value, name, snapshot(tensor), tensor.requires_grad, leaf))
-        self._index[key] = value
-        return value
-
-    def _identity(self, tensor: Tensor) -> Any:
-        """A differentiable tensor is its gradient edge; any other is its Python object."""
-        if tensor.requires_grad:
-            if tensor.grad_fn is not None:
-                return (tensor.grad_fn, tensor.output_nr)
-            key = id(tensor)
-            if key not in self._index:
-                # The leaf's AccumulateGrad node is kept, so that this edge stays the same object.
-                edge = torch.autograd.graph.get_gradient_edge(tensor)
-                self._kept.append(tensor)
-                self._index[key] = self._new((edge.node, edge.output_nr), tensor, leaf=True)
-            return key
-        key = id(tensor)
-        if key not in self._index:
-            weakref.finalize(tensor, self._index.pop, key, None)
-        return key
-
-    def _source(self) -> Source | None:
-        """The innermost frame that is neither torch's nor the recorder's."""
-        frame: types.FrameType | None = sys._getframe(2)
-        while frame is not None:
-            file = frame.f_code.co_filename
-            if file != __file__ and file[0] != "<" and not file.startswith(_TORCH):
-                return Source(file, frame.f_lineno, frame.f_code.co_name)
-            frame = frame.f_back
-        return None
+    def _differentiate(
+        self, func: Callable[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any]
+    ) -> Any:
+        """Let the user's backward run under hooks that keep what autograd computes."""
+        tensors_in = tuple(tensors(args[0] if args else kwargs.get("outputs", kwargs)))
+        roots = tuple(self._read(root) for root in tensors_in)
+        seeds = _seeds(func, args, kwargs, tensors_in)
+        after = len(self._ops)
+        with capture(self._ops, self._identities) as (cotangents, contributions):
+            result = func(*args, **kwargs)
+        backward = Backward(roots, seeds, cotangents, contributions, after)
+        self._backwards.append(backward)
+        return result
 
     def _enter_module(self, module: nn.Module, args: Any) -> None:
         self._modules.append(module)
@@ -257,7 +282,7 @@ class Recorder(TorchFunctionMode):
     def _leave_module(self, module: nn.Module, args: Any, output: Any) -> None:
         self._modules.pop()
 
-    def _before_step(self, optimizer: Any, args: Any, kwargs: Any) -> None:
+    def _before_step(self, optimizer: torch.optim.Optimizer, args: Any, kwargs: Any) -> None:
         for group in optimizer.param_groups:
             options = {key: item for key, item in group.items() if key != "params"}
             for param in group["params"]:
@@ -265,38 +290,86 @@ class Recorder(TorchFunctionMode):
                     continue
                 with unseen():
                     value = self._read(param)
-                self._pending.append(
-                    Update(
-                        optimizer=type(optimizer),
-                        value=value,
-                        name=self._names.get(id(param), ""),
-                        before=snapshot(param),
-                        grad=snapshot(param.grad),
-                        after=param,
-                        options=options,
-                        state=map_tensors(snapshot, dict(optimizer.state.get(param, {}))),
-                    )
+                update = Update(
+                    optimizer=type(optimizer),
+                    value=value,
+                    name=self._names.get(id(param), ""),
+                    before=snapshot(param),
+                    grad=snapshot(param.grad),
+                    after=param,
+                    options=options,
+                    state=map_tensors(snapshot, dict(optimizer.state.get(param, {}))),
+                    backwards=len(self._backwards),
                 )
+                self._stepping.append((update, param))
 
-    def _after_step(self, optimizer: Any, args: Any, kwargs: Any) -> None:
-        for update in self._pending:
-            fields = {name: getattr(update, name) for name in Update.__slots__}
-            self._updates.append(Update(**{**fields, "after": snapshot(update.after)}))
-        self._pending.clear()
+    def _after_step(self, optimizer: torch.optim.Optimizer, args: Any, kwargs: Any) -> None:
+        for update, param in self._stepping:
+            self._updates.append(replace(update, after=snapshot(param)))
+        self._stepping.clear()
 
 
-def _keep(numbers: Mapping[int, int], cotangents: dict[int, Tensor]) -> Callable[[Any], None]:
-    """A node prehook that keeps the cotangents of the outputs numbered in `numbers`."""
+def _written(name: str, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Tensor | None:
+    """The tensor that an op works on in place, None for one that does not."""
+    in_place = name == "__setitem__" or (name[-1:] == "_" and name[-2:] != "__")
+    in_place = in_place or (name[:3] == "__i" and name not in ("__invert__", "__index__"))
+    target = args[0] if args and in_place else None
+    return target if isinstance(target, Tensor) else None
 
-    def prehook(grads: tuple[Tensor | None, ...]) -> None:
-        for number, value in numbers.items():
-            grad = grads[number] if number < len(grads) else None
-            if grad is not None:
-                cotangents[value] = snapshot(grad)
 
-    return prehook
+def _base(written: Tensor) -> Tensor | None:
+    """The base of a view that is about to be written to, where autograd may follow the write."""
+    if torch.is_grad_enabled() and written._is_view():
+        return written._base
+    return None
+
+
+def _ambient(name: str, args: tuple[Any, ...]) -> Ambient:
+    autocast = {
+        device: torch.get_autocast_dtype(device)
+        for device in ("cpu", "cuda")
+        if torch.is_autocast_enabled(device)
+    }
+    rng = {}
+    if name in _RANDOM:
+        rng["cpu"] = torch.get_rng_state()
+        device = next((tensor.device for tensor in tensors(args)), None)
+        if device is not None and device.type == "cuda":
+            rng["cuda"] = torch.cuda.get_rng_state(device)
+    return Ambient(autocast, rng)
+
+
+def _seeds(
+    func: Callable[..., Any],
+    args: tuple[Any, ...],
+    kwargs: Mapping[str, Any],
+    roots: tuple[Tensor, ...],
+) -> tuple[Tensor, ...]:
+    """The cotangents that a backward starts with: ones, where the caller gives none."""
+    position, names = {
+        Tensor.backward: (1, ("gradient",)),
+        torch.autograd.backward: (1, ("grad_tensors",)),
+        torch.autograd.grad: (2, ("grad_outputs",)),
+    }[func]
+    given = args[position] if len(args) > position else kwargs.get(names[0])
+    listed = given if isinstance(given, (tuple, list)) else [given] * len(roots)
+    return tuple(
+        torch.ones_like(root) if seed is None else snapshot(seed)
+        for root, seed in zip(roots, listed, strict=True)
+    )
+
+
+def _source() -> Source | None:
+    """The innermost frame that is neither torch's nor the recorder's."""
+    frame: types.FrameType | None = sys._getframe(2)
+    while frame is not None:
+        file = frame.f_code.co_filename
+        if file != __file__ and file[0] != "<" and not file.startswith(_TORCH):
+            return Source(file, frame.f_lineno, frame.f_code.co_name)
+        frame = frame.f_back
+    return None
 
 
 def record(model: nn.Module | None = None) -> Recorder:
-    """Record a training step: ``with record(model) as recorder: ...``, then `recorder.tape`."""
+    """Record a training step: ``with record(model) as tape: ...``."""
     return Recorder(model)

@@ -1,8 +1,8 @@
-"""The tape: what one recorded training step did, frozen."""
+"""The tape: what one recorded training step did, in order."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -37,14 +37,29 @@ class Value:
     leaf: bool
 
 
+@dataclass(frozen=True, slots=True)
+class Ambient:
+    """What an op depends on besides its arguments, kept to run it again.
+
+    Attributes:
+        autocast: the dtype that autocast computed in, by device type; empty when off.
+        rng: the generators' states by device type, for ops that draw random numbers.
+    """
+
+    autocast: Mapping[str, Any] = field(default_factory=dict)
+    rng: Mapping[str, Tensor] = field(default_factory=dict)
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Op:
     """One call of a public torch function.
 
     `args` and `kwargs` hold snapshots of the tensors as the call read them, and
-    `outputs` those it returned. `inputs` and `results` are the indices of the same
-    tensors in `Tape.values`, in the order of `tensors((args, kwargs))`. `node` is the name
-    of the node that autograd made for it ("AddmmBackward0"), "" for none.
+    `outputs` those it returned (or wrote, when it works in place). `inputs` and `results`
+    are the indices of the same tensors in `Tape.values`, in the order of
+    `tensors((args, kwargs))`. `node` is the name of the node that autograd made for it
+    ("AddmmBackward0"), "" for none. An `implicit` op was not called by the program: a view
+    looked at again after its base was written to, or the write itself as the base sees it.
     """
 
     index: int
@@ -60,8 +75,8 @@ class Op:
     module_type: str
     source: Source | None
     grad_mode: bool
-    autocast: Any
-    rng_state: Tensor | None
+    ambient: Ambient
+    implicit: bool = False
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -71,12 +86,15 @@ class Backward:
     Attributes:
         roots: values that were differentiated, and `seeds` their cotangents.
         cotangents: value index -> dL/dvalue as autograd had it in this pass.
+        contributions: (op index, value index) -> what that op alone gave to dL/dvalue,
+            kept where several ops read the value.
         after: how many ops the tape held when it began.
     """
 
     roots: tuple[int, ...]
     seeds: tuple[Tensor, ...]
     cotangents: Mapping[int, Tensor]
+    contributions: Mapping[tuple[int, int], Tensor]
     after: int
 
 
@@ -85,7 +103,7 @@ class Update:
     """One parameter's change in one `optimizer.step()`.
 
     `options` are the hyperparameters of its group, `state` the optimizer's state
-    for it before the step.
+    for it before the step, and `backwards` counts the backward passes before it.
     """
 
     optimizer: type
@@ -96,16 +114,20 @@ class Update:
     after: Tensor
     options: Mapping[str, Any]
     state: Mapping[str, Any]
+    backwards: int
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(eq=False)
 class Tape:
-    """The ordered ops of one recording, with the backwards and updates among them."""
+    """The ordered ops of one recording, with the backwards and updates among them.
 
-    ops: tuple[Op, ...] = ()
-    values: tuple[Value, ...] = ()
-    backwards: tuple[Backward, ...] = ()
-    updates: tuple[Update, ...] = ()
+    The recorder fills it; once the recording has ended it no longer changes.
+    """
+
+    ops: Sequence[Op] = ()
+    values: Sequence[Value] = ()
+    backwards: Sequence[Backward] = ()
+    updates: Sequence[Update] = ()
     modules: Mapping[str, str] = field(default_factory=dict)
 
 

@@ -65,9 +65,8 @@ class TwoLayer(Session):
         return loss.item()
 
     def record(self, iteration: int) -> Trace:
-        with record(self.model) as recorder:
+        with record(self.model) as tape:
             self.train(iteration)
-        tape = recorder.tape
         weights = _updated(tape) if self.options.update_first else {}
         trace = walk(
             tape,

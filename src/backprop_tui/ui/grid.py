@@ -80,6 +80,8 @@ class TensorGrid(ScrollView, can_focus=True, inherit_bindings=False):
         self._format: NumberFormat | None = None
         self._scale = 0.0
         self._gutter = self._header = 0
+        self.cell_width = 1
+        """Cells of the terminal that one column takes, the gap to the next included."""
 
     # What is shown.
 
@@ -118,6 +120,9 @@ class TensorGrid(ScrollView, can_focus=True, inherit_bindings=False):
     def _lay_out(self) -> None:
         self._header = 1 if self._dims and self._matrix is not None else 0
         self._gutter = len(str(self._rows[-1])) + 1 if self._dims == 2 and self._rows else 0
+        label = len(str(self._columns[-1])) if self._header and self._columns else 1
+        number = self._format.width if self._format is not None else 1
+        self.cell_width = max(number, label) + 1 + self._marked
         width = self._gutter + len(self._columns) * self.cell_width
         self.virtual_size = Size(width, self._header + len(self._rows))
 
@@ -126,14 +131,6 @@ class TensorGrid(ScrollView, can_focus=True, inherit_bindings=False):
             return self.cursor
         row, column = [0, 0, *cursor][-2:]
         return row, column
-
-    @property
-    def cell_width(self) -> int:
-        """Cells of the terminal that one column takes, the gap to the next included."""
-        if self._format is None:
-            return 1
-        label = len(str(self._columns[-1])) if self._columns and self._dims else 1
-        return max(self._format.width, label) + 1 + self._marked
 
     @property
     def _marked(self) -> bool:
@@ -269,7 +266,8 @@ class TensorGrid(ScrollView, can_focus=True, inherit_bindings=False):
         return Segment(label, muted), list(self._cells(row, first, last))
 
     def _cells(self, row: int, first: int, last: int) -> Iterator[Segment]:
-        assert self._matrix is not None and self._format is not None
+        assert self._matrix is not None
+        assert self._format is not None
         palette, marked, width = self._palette, self._marked, self.cell_width
         at = self.cursor[1] if row == self.cursor[0] else -1
         focused = self.has_focus

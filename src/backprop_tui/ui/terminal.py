@@ -1,7 +1,7 @@
 """What keeps the terminal right: native writes, signals, suspension, and clean ends.
 
-`guard` goes around the making and running of the app, `install_signals` into the app's `on_mount`, and
-`outside` around whatever needs the terminal while the app is up.
+`guard` goes around the making and running of the app, `install_signals` into its
+`on_mount`, and `outside` around whatever needs the terminal while the app is up.
 """
 
 from __future__ import annotations

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Hashable
 from typing import ClassVar
 
+from rich.style import Style
 from rich.text import Text
 from textual.binding import Binding, BindingType
 from textual.events import MouseEvent
@@ -41,6 +42,7 @@ class LinePane(ScrollView, can_focus=True, inherit_bindings=False):
         super().__init__(id=id, classes=classes)
         self._strips: dict[Hashable, Strip] = {}
         self._painted: dict[int, Hashable] = {}
+        self._base: Style | None = None
 
     def on_mount(self) -> None:
         self.app.theme_changed_signal.subscribe(self, lambda _theme: self.forget())
@@ -75,8 +77,24 @@ class LinePane(ScrollView, can_focus=True, inherit_bindings=False):
         """Paint everything anew: other content, or another theme."""
         self._strips.clear()
         self._painted.clear()
-        self.virtual_size = Size(1, self.line_count())
+        self._base = None
+        self.measure()
         self.refresh()
+
+    def measure(self) -> None:
+        """Say how high the lines are together."""
+        self.virtual_size = Size(1, self.line_count())
+
+    @property
+    def base(self) -> Style:
+        """The pane's own colours. Textual works them out from all ancestors at each call."""
+        if self._base is None:
+            self._base = self.rich_style
+        return self._base
+
+    def notify_style_update(self) -> None:
+        super().notify_style_update()
+        self._base = None
 
     def repaint(self) -> None:
         """Repaint the visible lines whose key has changed since they were painted."""
@@ -87,7 +105,7 @@ class LinePane(ScrollView, can_focus=True, inherit_bindings=False):
 
     def render_line(self, y: int) -> Strip:
         line, width = self.scroll_offset.y + y, self.line_width
-        base = self.rich_style
+        base = self.base
         if line >= self.line_count():
             self._painted.pop(y, None)
             return Strip.blank(width, base)
@@ -107,11 +125,11 @@ class LinePane(ScrollView, can_focus=True, inherit_bindings=False):
             text.truncate(width, overflow="ellipsis")
         text.stylize_before(text.style)  # rich leaves it out where there are no spans
         strip = Strip(text.render(self.app.console))
-        return strip.adjust_cell_length(width).apply_style(self.rich_style)
+        return strip.adjust_cell_length(width).apply_style(self.base)
 
     def on_resize(self) -> None:
         self._painted.clear()
-        self.virtual_size = Size(1, self.line_count())
+        self.measure()
 
     def reveal(self, first: int, last: int, margin: int = 1) -> None:
         """Scroll just so far that lines `first` to `last` are in sight."""

@@ -22,6 +22,7 @@ from rich.text import Text
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
+from textual.geometry import Size
 from textual.widgets import Static
 
 from ..theme import Palette
@@ -43,6 +44,8 @@ class CodeView(LinePane):
         Binding("left,h", "sideways(-8)", "left", show=False, id="source.left"),
         Binding("right,l", "sideways(8)", "right", show=False, id="source.right"),
     ]
+
+    DEFAULT_CSS = "CodeView { scrollbar-size-vertical: 0; }"
 
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
@@ -72,8 +75,12 @@ class CodeView(LinePane):
         self.repaint()
 
     def forget(self) -> None:
-        self._lines = highlight(self._plain, self.palette) if self._plain else []
+        self._lines = highlight(tuple(self._plain), self.palette) if self._plain else []
         super().forget()
+
+    def measure(self) -> None:
+        # Without a scrollbar the screen need not be laid out anew for another function.
+        self.set_reactive(CodeView.virtual_size, Size(1, self.line_count()))
 
     def line_count(self) -> int:
         return len(self._plain)
@@ -111,8 +118,9 @@ class SourcePane(Vertical):
     def show(self, step: Step, group: Group, palette: Palette) -> None:
         """Show the line that a step ran, and why."""
         where = f"{step.line.function} · {Path(step.line.file).name}" if step.line else group.title
-        self.border_title = f"5 source · {where}"
-        self.border_subtitle = users_line(group)
+        titles = escape(f"5 source · {where}"), escape(users_line(group))
+        if titles != (self.border_title, self.border_subtitle):  # each repaints the whole pane
+            self.border_title, self.border_subtitle = titles
         self.query_one(CodeView).show(step.line, [] if step.line else ["", step.formula])
         self.query_one("#derivation", Static).update(
             derivation(step, group, palette), layout=False
@@ -128,7 +136,7 @@ def users_line(group: Group) -> str:
     if group.source is None:
         return ""
     file, number = group.source
-    return escape(f"{Path(file).name}:{number}  {linecache.getline(file, number).strip()}")
+    return f"{Path(file).name}:{number}  {linecache.getline(file, number).strip()}"
 
 
 def derivation(step: Step, group: Group, look: Palette) -> Text:
@@ -164,7 +172,8 @@ def function_at(file: str, line: int) -> tuple[int, int]:
     return max(1, line - 10), min(len(source), line + 10)
 
 
-def highlight(lines: list[str], look: Palette) -> list[Text]:
+@lru_cache(maxsize=256)
+def highlight(lines: tuple[str, ...], look: Palette) -> list[Text]:
     """Python source in the palette's few colours: keywords, strings, numbers, comments."""
     text = Text("", look.text)
     for token, piece in PythonLexer(stripnl=False, ensurenl=False).get_tokens("\n".join(lines)):

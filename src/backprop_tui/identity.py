@@ -1,0 +1,82 @@
+"""Which value of the tape a tensor is."""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Hashable, Iterator, Mapping
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from .private import snapshot
+from .tape import Value
+
+Edge = tuple[Any, int]  # a node of autograd's graph, and the number of its output
+
+
+class Identities:
+    """The values of a tape by identity, while it is recorded.
+
+    A differentiable tensor is known by its gradient edge, so that a write in place makes it
+    another value by itself; a leaf and any other tensor by its Python object.
+    """
+
+    def __init__(self, names: Mapping[int, str]) -> None:
+        self.values: list[Value] = []
+        self._names = names  # id of a parameter or buffer -> its path
+        self._known: dict[Hashable, int] = {}
+        self._edges: dict[int, Edge] = {}  # value -> its gradient edge
+        self._kept: list[Tensor] = []  # leaves, alive so that an id stays theirs
+
+    def find(self, tensor: Tensor) -> int | None:
+        """The value that `tensor` is, None if the tape has not seen it."""
+        return self._known.get(_key(tensor))
+
+    def add(self, tensor: Tensor, leaf: bool) -> int:
+        """A new value for `tensor`, by which it is known from now on."""
+        key = _key(tensor)
+        index = self.virtual(tensor, leaf)
+        if key not in self._known and not tensor.requires_grad:
+            weakref.finalize(tensor, self._known.pop, key, None).atexit = False
+        if tensor.requires_grad:
+            if tensor.grad_fn is None:
+                self._kept.append(tensor)
+            self._edges[index] = edge_of(tensor)
+        self._known[key] = index
+        return index
+
+    def virtual(self, tensor: Tensor, leaf: bool = False) -> int:
+        """A new value that has `tensor`'s content, but by which nothing is known."""
+        index = len(self.values)
+        name = self._names.get(id(tensor), "")
+        self.values.append(Value(index, name, snapshot(tensor), tensor.requires_grad, leaf))
+        return index
+
+    def edge(self, index: int) -> Edge | None:
+        """The gradient edge of a value, None where autograd has none."""
+        return self._edges.get(index)
+
+    def edges(self) -> Iterator[tuple[int, Edge]]:
+        """Every value that autograd has an edge for."""
+        yield from self._edges.items()
+
+    def forget(self) -> None:
+        """Let go of every node and tensor of the user's."""
+        self._known.clear()
+        self._edges.clear()
+        self._kept.clear()
+
+
+def edge_of(tensor: Tensor) -> Edge:
+    """The gradient edge of a tensor that requires grad."""
+    if tensor.grad_fn is not None:
+        return tensor.grad_fn, tensor.output_nr
+    edge = torch.autograd.graph.get_gradient_edge(tensor)
+    return edge.node, edge.output_nr
+
+
+def _key(tensor: Tensor) -> Hashable:
+    if tensor.requires_grad and tensor.grad_fn is not None:
+        return tensor.grad_fn, tensor.output_nr
+    return tensor.requires_grad, id(tensor)
