@@ -29,9 +29,15 @@ def run(*arguments: str) -> str:
 
 
 def loaded(script: str, *arguments: str) -> set[str]:
-    """The heavy packages that a fresh interpreter holds once `script` has run."""
-    ask = "import sys; print('loaded:', *({'torch', 'textual', 'IPython'} & set(sys.modules)))"
-    guarded = f"try:\n    {script}\nexcept SystemExit as end:\n    assert not end.code\n{ask}"
+    """The heavy packages that a fresh interpreter holds once `script` has run, exiting or not."""
+    guarded = f"""
+import sys
+try:
+    {script}
+except SystemExit as end:
+    assert not end.code, end.code
+print("loaded:", *({{"torch", "textual", "IPython"}} & set(sys.modules)))
+"""
     return set(run("-c", guarded, *arguments).rpartition("loaded:")[2].split())
 
 

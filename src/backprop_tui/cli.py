@@ -6,9 +6,9 @@ import argparse
 import json
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator, Sequence
 from importlib.metadata import version
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 from .errors import UserError
 from .lessons import LESSONS
@@ -184,41 +184,42 @@ def _open(options: argparse.Namespace) -> TwoLayer:
     return TwoLayer(parse(vars(options)))
 
 
-def _traces(options: argparse.Namespace, visit: Callable[[Trace], Any]) -> list[Trace]:
+def _traces(options: argparse.Namespace) -> Iterator[Trace]:
     options.iterations = options.iterations or 1
     session = _open(options)
-    traces = []
     for iteration in range(1, session.iterations + 1):
-        trace = session.trace(iteration)
-        visit(trace)
-        traces.append(trace)
-    return traces
+        yield session.trace(iteration)
 
 
 def _transcript(options: argparse.Namespace) -> int:
+    from .compare import Verdict
     from .report import exit_code
     from .transcript import lines
 
-    def show(trace: Trace) -> None:
+    verdict = Verdict.EXACT
+    for trace in _traces(options):
         for line in lines(trace):
             print(line)
-
-    return exit_code(_traces(options, show))
+        verdict = verdict.or_worse(trace.worst())
+    return exit_code(verdict)
 
 
 def _check(options: argparse.Namespace) -> int:
     _known(options.name)
     from rich.console import Console
 
-    from .report import exit_code, summary, table, to_dict
+    from .compare import Verdict
+    from .report import exit_code, step_dict, summary, table, to_dict
 
     console = Console()
-    show: Callable[[Trace], Any] = (
-        (lambda trace: None) if options.json else (lambda trace: console.print(table(trace)))
-    )
-    traces = _traces(options, show)
+    steps, verdict, warning = [], Verdict.EXACT, ""
+    for trace in _traces(options):
+        steps.append(step_dict(trace))
+        verdict, warning = verdict.or_worse(trace.worst()), trace.warning
+        if not options.json:
+            console.print(table(trace))
     if options.json:
-        print(json.dumps(to_dict(traces), indent=2))
+        print(json.dumps(to_dict(steps, verdict), indent=2))
     else:
-        console.print(summary(traces))
-    return exit_code(traces)
+        console.print(summary(verdict, len(steps), warning))
+    return exit_code(verdict)

@@ -36,6 +36,10 @@ class Verdict(StrEnum):
         """0 is best."""
         return list(Verdict).index(self)
 
+    def or_worse(self, other: Verdict) -> Verdict:
+        """The worse of the two."""
+        return max(self, other, key=lambda verdict: verdict.rank)
+
 
 _GLYPHS = {
     Verdict.EXACT: "✓",

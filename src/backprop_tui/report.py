@@ -21,31 +21,23 @@ _AGREED = (Verdict.EXACT, Verdict.ROUNDING)
 _COLOURS = {"exact": "green", "rounding": "cyan", "amber": "yellow", "different": "red"}
 
 
-def verdict_of(traces: Sequence[Trace]) -> Verdict:
-    """The worst verdict of all steps."""
-    return max((trace.worst() for trace in traces), key=lambda verdict: verdict.rank)
-
-
-def exit_code(traces: Sequence[Trace]) -> int:
+def exit_code(verdict: Verdict) -> int:
     """0 when every comparison is exact or rounding, else 1."""
-    return 0 if verdict_of(traces) in _AGREED else 1
+    return 0 if verdict in _AGREED else 1
 
 
-def to_dict(traces: Sequence[Trace]) -> dict[str, Any]:
-    """The stable JSON of ``check --json``; numbers that JSON cannot hold are null.
+def to_dict(steps: Sequence[dict[str, Any]], verdict: Verdict) -> dict[str, Any]:
+    """The stable JSON of ``check --json``, from what `step_dict` made of each step.
 
     ``{"version", "steps": [{"loss", "parameters": [{"name", "shape", "verdict", "rho",
     "max_abs", "max_rel"}], "ops": [{"op", "module", "rule", "isolated", "chained"}]}],
     "verdict"}``
     """
-    return {
-        "version": VERSION,
-        "steps": [_step(trace) for trace in traces],
-        "verdict": str(verdict_of(traces)),
-    }
+    return {"version": VERSION, "steps": list(steps), "verdict": str(verdict)}
 
 
-def _step(trace: Trace) -> dict[str, Any]:
+def step_dict(trace: Trace) -> dict[str, Any]:
+    """One training step for the JSON; numbers that JSON cannot hold are null."""
     parameters = [
         {
             "name": item.name,
@@ -96,16 +88,15 @@ def table(trace: Trace) -> Table:
         title=f"{trace.title} · iteration {trace.iteration} · loss {trace.loss:.6g}",
         title_justify="left",
     )
-    for heading in ("parameter", "shape", "verdict"):
-        grid.add_column(heading)
-    for heading in ("ρ", "max abs", "max rel", "ulps"):
+    for heading in ("", "parameter", "shape", "verdict"):
+        grid.add_column(heading, no_wrap=heading != "shape")
+    for heading in ("ρ", "max abs", "max rel"):
         grid.add_column(heading, justify="right")
     for item in trace.gradients:
         found = item.comparison
-        name = Text(f"{item.label}  {item.name}" if item.label != item.name else item.name)
-        figures = (found.rho, found.max_abs, found.max_rel, found.ulps)
-        cells = [f"{figure:.3g}" for figure in figures]
-        grid.add_row(name, shape_text(item.value), badge(found), *cells)
+        cells = [f"{figure:.2g}" for figure in (found.rho, found.max_abs, found.max_rel)]
+        shape = shape_text(item.value)
+        grid.add_row(Text(item.label), Text(item.name), shape, badge(found), *cells)
     return grid
 
 
@@ -117,12 +108,12 @@ def badge(found: Comparison) -> Text:
     return Text(text, style=_COLOURS.get(found.verdict, ""))
 
 
-def summary(traces: Sequence[Trace]) -> Text:
-    """One line: how many steps, and their worst verdict."""
-    verdict = verdict_of(traces)
-    count = f"{len(traces)} training step" + ("s" if len(traces) > 1 else "")
-    said = "manual and autograd agree" if verdict in _AGREED else "manual and autograd differ"
-    text = Text(f"{verdict.glyph} {verdict}: {said} in {count}", _COLOURS.get(verdict, ""))
-    if traces[0].warning:
-        text.append(f"\n{traces[0].warning}", "default")
+def summary(verdict: Verdict, count: int, warning: str = "") -> Text:
+    """How many steps were checked, their worst verdict, and why it was to be expected."""
+    steps = f"{count} training step" + ("s" if count > 1 else "")
+    said = "agree" if verdict in _AGREED else "differ"
+    line = f"{verdict.glyph} {verdict}: manual and autograd {said} in {steps}"
+    text = Text(line, _COLOURS.get(verdict, ""))
+    if warning:
+        text.append(f"\n{warning}", "default")
     return text

@@ -172,8 +172,7 @@ def parse_index(text: str, shape: Sequence[int]) -> tuple[int, ...]:
 
 def default_view(shape: Sequence[int]) -> View:
     """Everything, or of more than two dimensions the last two at leading index 0."""
-    leading = max(0, len(shape) - 2)
-    return resolve([0] * leading if all(shape[:leading]) else [], shape)
+    return as_matrix(resolve([], shape))
 
 
 def neighbour(view: View, direction: int) -> View | None:
@@ -191,3 +190,16 @@ def neighbour(view: View, direction: int) -> View | None:
             return View(view.sizes, tuple(picks))
         picks[dim] = 0 if direction > 0 else view.sizes[dim] - 1
     return None
+
+
+def as_matrix(view: View) -> View:
+    """The view with its leading ranges fixed at their first position, until two are left."""
+    surplus = len(view.ranges()) - 2
+    picks: list[int | range] = []
+    for pick in view.picks:
+        if surplus > 0 and isinstance(pick, range) and len(pick):
+            picks.append(pick[0])
+            surplus -= 1
+        else:
+            picks.append(pick)
+    return View(view.sizes, tuple(picks))

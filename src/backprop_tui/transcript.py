@@ -38,12 +38,24 @@ def lines(trace: Trace) -> Iterator[str]:
                 yield ""
                 yield trace.groups[heading].title
             yield from _step(step)
+    yield from _dimensions(trace)
     yield ""
     yield f"loss {trace.loss:.6g} · manual against autograd: {trace.worst()}"
 
 
+def _dimensions(trace: Trace) -> Iterator[str]:
+    if trace.dimensions:
+        width = max(len(formula) for formula, _ in trace.dimensions)
+        yield ""
+        yield f"── dimensions {_RULE[14:]}"
+        for formula, shapes in trace.dimensions:
+            yield f"  {formula:<{width}}   {shapes}"
+
+
 def _step(step: Step) -> Iterator[str]:
     yield f"  {step.formula:<34}  {step.algebra}"
+    if step.line is not None:
+        yield f"    {step.line.function} line {step.line.first}: {' '.join(step.line.text.split())}"
     if step.note:
         yield f"    # {step.note}"
     yield from values(step.value)
@@ -62,8 +74,9 @@ def values(tensor: Tensor, indent: str = "      ") -> list[str]:
         tensor = tensor.to(torch.int8)
     rows = tensor.reshape(-1, tensor.shape[-1] if tensor.dim() else 1)
     shown = []
+    form = ">10.4f" if rows.is_floating_point() else ">10"
     for row in rows[:_SHOWN]:
-        cells = [f"{item:>10.4f}" if row.is_floating_point() else f"{item:>10}" for item in row[:_SHOWN].tolist()]
+        cells = [f"{item:{form}}" for item in row[:_SHOWN].tolist()]
         cut = "  …" if row.numel() > _SHOWN else ""
         shown.append(indent + "".join(cells) + cut)
     if rows.shape[0] > _SHOWN:

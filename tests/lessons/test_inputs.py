@@ -33,7 +33,6 @@ WRITERS: dict[str, Callable[[Path], object]] = {
     "packed.npz": lambda path: np.savez_compressed(path, X),
     "x.pt": lambda path: torch.save(torch.tensor(X), path),
     "x.PTH": lambda path: torch.save({"a": torch.nn.Parameter(torch.tensor(X))}, path),
-    "sparse.pt": lambda path: torch.save(torch.tensor(X).to_sparse(), path),
     "x.csv": lambda path: path.write_text("1.5,-2,3\n4,5.25,-0.0\n"),
     "head.csv": lambda path: path.write_text("\ufeffa,b,c\n1.5,-2,3\n\n4,5.25,-0.0 # two\n"),
     "semi.csv": lambda path: path.write_text("1.5; -2; 3\n4; 5.25; -0.0"),
@@ -54,6 +53,11 @@ def test_every_kind_of_file_gives_its_numbers(
     assert not tensor.requires_grad
     assert tensor.tolist() == X.tolist()
     assert torch.signbit(tensor[1, 2])
+
+
+def test_a_sparse_tensor_is_made_dense(tmp_path: Path) -> None:
+    torch.save(torch.eye(3).to_sparse(), tmp_path / "x.pt")
+    assert load(tmp_path / "x.pt").equal(torch.eye(3))
 
 
 def test_a_key_names_one_of_several(tmp_path: Path) -> None:

@@ -12,28 +12,30 @@ ALL = sorted({rule.name: rule for rule in RULES.values()}.items())
 EACH_RULE = pytest.mark.parametrize("rule", [rule for _, rule in ALL], ids=[n for n, _ in ALL])
 
 
-def differentiable(leaf):
-    """A floating-point tensor made to require grad; anything else as it is."""
-    floating = isinstance(leaf, torch.Tensor) and (leaf.is_floating_point() or leaf.is_complex())
-    return leaf.clone().requires_grad_() if floating else leaf
+# These arguments ask for something else than the derivative.
+NOT_THE_SLOPE = {"scale_grad_by_freq", "padding_idx"}
+
+
+def leaf(value):
+    """A tensor cut off from how the sample made it."""
+    if not isinstance(value, torch.Tensor):
+        return value
+    return value.detach().clone().requires_grad_(value.requires_grad)
 
 
 def samples(rule, dtype):
-    for sample in rule.samples(Make(dtype)):
-        yield tree_map(differentiable, (sample.args, sample.kwargs))
+    for sample in rule.samples(Make(dtype, requires_grad=True)):
+        yield tree_map(leaf, (sample.args, sample.kwargs))
 
 
 def accepts(target, args, kwargs):
     """Whether torch takes this call of this spelling: in place, a result may not broadcast."""
-    args, kwargs = tree_map(
-        lambda leaf: leaf.detach().clone() if isinstance(leaf, torch.Tensor) else leaf,
-        (args, kwargs),
-    )
-    try:
-        target(*args, **kwargs)
-    except (TypeError, RuntimeError):
-        return False
-    return True
+    with torch.no_grad():
+        args, kwargs = tree_map(leaf, (args, kwargs))
+        try:
+            return target(*args, **kwargs) is not NotImplemented
+        except (TypeError, RuntimeError):
+            return False
 
 
 @EACH_RULE
@@ -57,5 +59,7 @@ def test_a_rule_agrees_with_autograd_for_each_of_its_targets(rule, dtype):
 @EACH_RULE
 def test_a_rule_agrees_with_finite_differences(rule):
     for args, kwargs in samples(rule, torch.float64):
+        if NOT_THE_SLOPE & kwargs.keys():
+            continue
         target = next(target for target in rule.targets if accepts(target, args, kwargs))
         assert finite_difference_complaint(rule, target, args, kwargs) == ""

@@ -16,7 +16,7 @@ from torch import Tensor
 from ..errors import UserError
 
 # What the readers raise for a file that is not what its suffix says.
-_BROKEN = (ValueError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error)
+_BROKEN = (ValueError, EOFError, RuntimeError, MemoryError, zipfile.BadZipFile, zlib.error)
 
 
 def load_tensor(
@@ -145,8 +145,8 @@ def _tensor(found: Any, dtype: torch.dtype, where: str) -> Tensor:
         raise UserError(f"{where}: holds complex numbers where real ones are needed: take .real")
     if found.is_quantized or found.is_nested or found.is_meta:
         raise UserError(f"{where}: save an ordinary tensor, not a quantized, nested or meta one")
-    found = found.detach()
-    return found if found.layout == torch.strided else found.to_dense()
+    plain: Tensor = found.detach()
+    return plain if plain.layout == torch.strided else plain.to_dense()
 
 
 def _from_numpy(array: np.ndarray[Any, Any], where: str) -> Tensor:

@@ -5,7 +5,7 @@ from torch import Tensor
 
 from .broadcast import unbroadcast
 from .registry import rule, sample, spellings
-from .samples import anywhere, pairs, positive_pairs
+from .samples import anywhere, pairs
 
 
 def scaled_pairs(make):
@@ -96,21 +96,6 @@ def rdiv(input, other):
     def backward(dy):
         dinput = unbroadcast(-dy * y / input, input)
         dother = unbroadcast(dy / input, other)
-        return dinput, dother
-
-    return y, backward
-
-
-@rule(
-    *spellings("floor_divide"), Tensor.__floordiv__, Tensor.__rfloordiv__, samples=positive_pairs
-)
-def floor_divide(input, other):
-    """The quotient rounded down: flat wherever it has a derivative."""
-    y = torch.floor_divide(input, other)
-
-    def backward(dy):
-        dinput = unbroadcast(torch.zeros_like(dy), input)
-        dother = unbroadcast(torch.zeros_like(dy), other)
         return dinput, dother
 
     return y, backward

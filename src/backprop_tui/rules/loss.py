@@ -64,14 +64,14 @@ def mse_loss(input, target, size_average=None, reduce=None, reduction="mean", we
 
 def class_samples(make):
     yield sample(make(4, 3), make.integers(3, 4))
-    yield sample(make(4, 3), make.integers(3, 4), weight=make.positive(3), reduction="sum")
+    yield sample(make(4, 3), make.integers(3, 4), weight=make.constant(3), reduction="sum")
     yield sample(make(4, 3, 2), make.integers(3, 4, 2), ignore_index=1, reduction="none")
 
 
 def cross_entropy_samples(make):
     yield from class_samples(make)
     yield sample(make(4, 3), make.integers(3, 4), label_smoothing=0.1)
-    yield sample(make(4, 3), make.positive(4, 3), weight=make.positive(3))
+    yield sample(make(4, 3), make.positive(4, 3), weight=make.constant(3))
 
 
 @rule(F.nll_loss, samples=class_samples)
@@ -160,7 +160,8 @@ def cross_entropy(
             chosen = (1 - label_smoothing) * aim.unsqueeze(dim)
             goal = torch.zeros_like(log_p).scatter(dim, index.unsqueeze(dim), chosen)
             if label_smoothing:
-                goal = goal + label_smoothing / classes * w * kept.unsqueeze(dim)
+                spread = kept.unsqueeze(dim).to(goal.dtype) * w
+                goal = goal + label_smoothing / classes * spread
         p = log_p.exp()
         dinput = (p * goal.sum(dim, keepdim=True) - goal) * dlosses
         return dinput, dtarget

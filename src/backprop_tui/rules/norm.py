@@ -100,9 +100,9 @@ def rms_norm(input, normalized_shape, weight=None, eps=None):
 
 
 def batch_norm_samples(make):
-    yield sample(make(4, 3), make(3), make.positive(3), make(3), make(3))
+    yield sample(make(4, 3), make.constant(3), make.constant(3), make(3), make(3))
     yield sample(make(4, 3, 2), None, None, make(3), make(3), training=True)
-    yield sample(make(4, 3, 2), make(3), make.positive(3), training=True)
+    yield sample(make(4, 3, 2), make.constant(3), make.constant(3), training=True)
 
 
 @rule(F.batch_norm, samples=batch_norm_samples)
@@ -157,7 +157,7 @@ def batch_norm(
 
 def group_norm_samples(make):
     yield sample(make(2, 4, 3), 2, make(4), make(4))
-    yield sample(make(2, 4), 4)
+    yield sample(make(2, 6, 3), 3)
 
 
 @rule(F.group_norm, torch.group_norm, samples=group_norm_samples)
@@ -196,7 +196,7 @@ def group_norm(input, num_groups, weight=None, bias=None, eps=1e-5, cudnn_enable
 
 def instance_norm_samples(make):
     yield sample(make(2, 3, 4), weight=make(3), bias=make(3))
-    yield sample(make(2, 3, 4), make(3), make.positive(3), use_input_stats=False)
+    yield sample(make(2, 3, 4), make.constant(3), make.constant(3), use_input_stats=False)
 
 
 @rule(F.instance_norm, samples=instance_norm_samples)

@@ -22,7 +22,7 @@ def max_pool1d_samples(make):
     yield sample(make(3, 6), 3, stride=2, padding=1, ceil_mode=True)
 
 
-@rule(F.max_pool1d, torch.max_pool1d, F.max_pool1d_with_indices, samples=max_pool1d_samples)
+@rule(F.max_pool1d, torch.max_pool1d, samples=max_pool1d_samples)
 def max_pool1d(
     input,
     kernel_size,
@@ -36,11 +36,32 @@ def max_pool1d(
     index = F.max_pool1d(input, kernel_size, stride, padding, dilation, ceil_mode, True)[1]
     y = read_at(input, index, 1)
 
-    def backward(dy, dindex=None):
+    def backward(dy):
         dinput = add_at(dy, index, input, 1)
         return dinput
 
-    return ((y, index) if return_indices else y), backward
+    return y, backward
+
+
+@rule(F.max_pool1d_with_indices, samples=max_pool1d_samples)
+def max_pool1d_with_indices(
+    input,
+    kernel_size,
+    stride=None,
+    padding=0,
+    dilation=1,
+    ceil_mode=False,
+    return_indices=True,
+):
+    """As max_pool1d, with the place of each largest element as a second output."""
+    index = F.max_pool1d(input, kernel_size, stride, padding, dilation, ceil_mode, True)[1]
+    y = read_at(input, index, 1)
+
+    def backward(dy, dindex):
+        dinput = add_at(dy, index, input, 1)
+        return dinput
+
+    return (y, index), backward
 
 
 def max_pool2d_samples(make):
@@ -48,7 +69,7 @@ def max_pool2d_samples(make):
     yield sample(make(3, 5, 6), 3, stride=2, padding=1, ceil_mode=True)
 
 
-@rule(F.max_pool2d, torch.max_pool2d, F.max_pool2d_with_indices, samples=max_pool2d_samples)
+@rule(F.max_pool2d, torch.max_pool2d, samples=max_pool2d_samples)
 def max_pool2d(
     input,
     kernel_size,
@@ -62,11 +83,32 @@ def max_pool2d(
     index = F.max_pool2d(input, kernel_size, stride, padding, dilation, ceil_mode, True)[1]
     y = read_at(input, index, 2)
 
-    def backward(dy, dindex=None):
+    def backward(dy):
         dinput = add_at(dy, index, input, 2)
         return dinput
 
-    return ((y, index) if return_indices else y), backward
+    return y, backward
+
+
+@rule(F.max_pool2d_with_indices, samples=max_pool2d_samples)
+def max_pool2d_with_indices(
+    input,
+    kernel_size,
+    stride=None,
+    padding=0,
+    dilation=1,
+    ceil_mode=False,
+    return_indices=True,
+):
+    """As max_pool2d, with the place of each largest element as a second output."""
+    index = F.max_pool2d(input, kernel_size, stride, padding, dilation, ceil_mode, True)[1]
+    y = read_at(input, index, 2)
+
+    def backward(dy, dindex):
+        dinput = add_at(dy, index, input, 2)
+        return dinput
+
+    return (y, index), backward
 
 
 def max_pool3d_samples(make):
@@ -74,7 +116,7 @@ def max_pool3d_samples(make):
     yield sample(make(3, 4, 5, 3), 3, stride=2, padding=1, ceil_mode=True)
 
 
-@rule(F.max_pool3d, torch.max_pool3d, F.max_pool3d_with_indices, samples=max_pool3d_samples)
+@rule(F.max_pool3d, torch.max_pool3d, samples=max_pool3d_samples)
 def max_pool3d(
     input,
     kernel_size,
@@ -88,59 +130,113 @@ def max_pool3d(
     index = F.max_pool3d(input, kernel_size, stride, padding, dilation, ceil_mode, True)[1]
     y = read_at(input, index, 3)
 
-    def backward(dy, dindex=None):
+    def backward(dy):
         dinput = add_at(dy, index, input, 3)
         return dinput
 
-    return ((y, index) if return_indices else y), backward
+    return y, backward
 
 
-@rule(
-    F.adaptive_max_pool1d,
-    F.adaptive_max_pool1d_with_indices,
-    samples=lambda make: [sample(make(2, 3, 6), 3)],
-)
+@rule(F.max_pool3d_with_indices, samples=max_pool3d_samples)
+def max_pool3d_with_indices(
+    input,
+    kernel_size,
+    stride=None,
+    padding=0,
+    dilation=1,
+    ceil_mode=False,
+    return_indices=True,
+):
+    """As max_pool3d, with the place of each largest element as a second output."""
+    index = F.max_pool3d(input, kernel_size, stride, padding, dilation, ceil_mode, True)[1]
+    y = read_at(input, index, 3)
+
+    def backward(dy, dindex):
+        dinput = add_at(dy, index, input, 3)
+        return dinput
+
+    return (y, index), backward
+
+
+@rule(F.adaptive_max_pool1d, samples=lambda make: [sample(make(2, 3, 6), 3)])
 def adaptive_max_pool1d(input, output_size, return_indices=False):
     """The largest element of each of a given number of windows."""
     index = F.adaptive_max_pool1d(input, output_size, True)[1]
     y = read_at(input, index, 1)
 
-    def backward(dy, dindex=None):
+    def backward(dy):
         dinput = add_at(dy, index, input, 1)
         return dinput
 
-    return ((y, index) if return_indices else y), backward
+    return y, backward
 
 
 @rule(
-    F.adaptive_max_pool2d,
-    F.adaptive_max_pool2d_with_indices,
-    samples=lambda make: [sample(make(2, 3, 5, 6), 3)],
+    F.adaptive_max_pool1d_with_indices, samples=lambda make: [sample(make(2, 3, 6), 3)]
 )
+def adaptive_max_pool1d_with_indices(input, output_size, return_indices=True):
+    """As adaptive_max_pool1d, with the place of each largest element as a second output."""
+    index = F.adaptive_max_pool1d(input, output_size, True)[1]
+    y = read_at(input, index, 1)
+
+    def backward(dy, dindex):
+        dinput = add_at(dy, index, input, 1)
+        return dinput
+
+    return (y, index), backward
+
+
+@rule(F.adaptive_max_pool2d, samples=lambda make: [sample(make(2, 3, 5, 6), 3)])
 def adaptive_max_pool2d(input, output_size, return_indices=False):
     """The largest element of each of a given number of windows."""
     index = F.adaptive_max_pool2d(input, output_size, True)[1]
     y = read_at(input, index, 2)
 
-    def backward(dy, dindex=None):
+    def backward(dy):
         dinput = add_at(dy, index, input, 2)
         return dinput
 
-    return ((y, index) if return_indices else y), backward
+    return y, backward
 
 
 @rule(
-    F.adaptive_max_pool3d,
-    F.adaptive_max_pool3d_with_indices,
-    samples=lambda make: [sample(make(2, 3, 4, 5, 3), 3)],
+    F.adaptive_max_pool2d_with_indices, samples=lambda make: [sample(make(2, 3, 5, 6), 3)]
 )
+def adaptive_max_pool2d_with_indices(input, output_size, return_indices=True):
+    """As adaptive_max_pool2d, with the place of each largest element as a second output."""
+    index = F.adaptive_max_pool2d(input, output_size, True)[1]
+    y = read_at(input, index, 2)
+
+    def backward(dy, dindex):
+        dinput = add_at(dy, index, input, 2)
+        return dinput
+
+    return (y, index), backward
+
+
+@rule(F.adaptive_max_pool3d, samples=lambda make: [sample(make(2, 3, 4, 5, 3), 3)])
 def adaptive_max_pool3d(input, output_size, return_indices=False):
     """The largest element of each of a given number of windows."""
     index = F.adaptive_max_pool3d(input, output_size, True)[1]
     y = read_at(input, index, 3)
 
-    def backward(dy, dindex=None):
+    def backward(dy):
         dinput = add_at(dy, index, input, 3)
         return dinput
 
-    return ((y, index) if return_indices else y), backward
+    return y, backward
+
+
+@rule(
+    F.adaptive_max_pool3d_with_indices, samples=lambda make: [sample(make(2, 3, 4, 5, 3), 3)]
+)
+def adaptive_max_pool3d_with_indices(input, output_size, return_indices=True):
+    """As adaptive_max_pool3d, with the place of each largest element as a second output."""
+    index = F.adaptive_max_pool3d(input, output_size, True)[1]
+    y = read_at(input, index, 3)
+
+    def backward(dy, dindex):
+        dinput = add_at(dy, index, input, 3)
+        return dinput
+
+    return (y, index), backward

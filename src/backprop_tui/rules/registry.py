@@ -35,17 +35,26 @@ class Make:
     """A factory of random tensors for samples, all of one dtype.
 
     ``make(2, 3)`` is normal, ``make.positive(2, 3)`` lies in [0.5, 2), and
-    ``make.integers(10, 2, 3)`` holds int64 values in [0, 10).
+    ``make.integers(10, 2, 3)`` holds int64 values in [0, 10). ``make.constant(3)`` is
+    positive too, for what PyTorch does not differentiate: class weights, running means.
+    All but the last two require grad if the factory says so.
     """
 
-    def __init__(self, dtype: torch.dtype = torch.float64, seed: int = 0) -> None:
+    def __init__(
+        self, dtype: torch.dtype = torch.float64, seed: int = 0, requires_grad: bool = False
+    ) -> None:
         self.dtype = dtype
+        self.requires_grad = requires_grad
         self.generator = torch.Generator().manual_seed(seed)
 
     def __call__(self, *shape: int) -> Tensor:
-        return torch.randn(shape, dtype=self.dtype, generator=self.generator)
+        made = torch.randn(shape, dtype=self.dtype, generator=self.generator)
+        return made.requires_grad_(self.requires_grad)
 
     def positive(self, *shape: int) -> Tensor:
+        return self.constant(*shape).requires_grad_(self.requires_grad)
+
+    def constant(self, *shape: int) -> Tensor:
         return 0.5 + 1.5 * torch.rand(shape, dtype=self.dtype, generator=self.generator)
 
     def integers(self, high: int, *shape: int) -> Tensor:

@@ -36,7 +36,7 @@ def cos(input):
     return y, backward
 
 
-@rule(*spellings("tan"), samples=anywhere)
+@rule(*spellings("tan"), samples=inside_one)
 def tan(input):
     """y = tan x, dy/dx = 1 + y²."""
     y = input.tan()

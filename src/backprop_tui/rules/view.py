@@ -84,7 +84,12 @@ def view_as(input, other):
     return y, backward
 
 
-@rule(*spellings("flatten", "ravel"), samples=lambda make: [sample(make(2, 3, 4), 1)])
+def flatten_samples(make):
+    yield sample(make(2, 3))
+    yield sample(make(2, 3, 4), 1)
+
+
+@rule(*spellings("flatten", "ravel"), samples=flatten_samples)
 def flatten(input, start_dim=0, end_dim=-1):
     """Several dimensions made one."""
     y = input.flatten(start_dim, end_dim)

@@ -107,14 +107,6 @@ class Frame(Screen[None]):
         self._show_tab("forward")
         self.query_one(StepsPane).focus()
 
-    def furnish(self) -> None:
-        """Add what needs torch to be imported: the inspector and the charts."""
-        from .charts import GradientNorms, LossCurve
-        from .inspector import Inspector
-
-        self.query_one("#inspector-cell").mount(Inspector(id="inspector"))
-        self.query_one("#charts").mount(LossCurve(id="losses"), GradientNorms(id="norms"))
-
     def _values(self, pane: str) -> ValuePane:
         return self.query_one(f"#{pane}", ValuePane)
 

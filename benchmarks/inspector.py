@@ -1,0 +1,71 @@
+"""A large tensor in the inspector: opened, paged through, and stepped over cell by cell."""
+
+from __future__ import annotations
+
+import sys
+
+from .measure import Row, median, milliseconds, p95, table
+from .startup import APP, LESSON
+from .terminal import Program
+
+ROUNDS = 15
+PRESSES = 60
+SHAPE = "50000, 1000"
+MAKE = f"torch.randn({SHAPE})"
+PAGE_DOWN, DOWN, RIGHT = "\x1b[6~", "\x1b[B", "\x1b[C"
+
+PLAIN = (
+    "import time, torch\n"
+    "times = []\n"
+    f"for _ in range({ROUNDS}):\n"
+    "    start = time.perf_counter()\n"
+    f"    {MAKE}\n"
+    "    times.append(time.perf_counter() - start)\n"
+    "print('MEDIAN', sorted(times)[len(times) // 2], 'END')\n"
+)
+
+
+def evaluate(program: Program, source: str) -> float:
+    """Seconds from Enter to the last frame that an expression brings about."""
+    program.press(f":{source}")
+    return program.press("\r")
+
+
+def plain() -> float:
+    """Seconds that making the tensor takes with no program around it."""
+    with Program((sys.executable, "-c", PLAIN)) as program:
+        program.wait_for("END")
+        return float(program.output.split()[1])
+
+
+def rows(rounds: int = ROUNDS) -> list[Row]:
+    """The times from a key to the repainted screen."""
+    with Program(APP) as program:
+        program.wait_for(LESSON)
+        program.settle()
+        evaluate(program, f"big = {MAKE}")
+        program.settle(2)
+        opened = []
+        for _ in range(rounds):
+            program.press("s")
+            opened.append(evaluate(program, "big"))
+            program.settle()
+        program.press("6")
+        program.settle(2)
+        moves = {
+            key: [program.press(key) for _ in range(PRESSES)] for key in (PAGE_DOWN, DOWN, RIGHT)
+        }
+        made = evaluate(program, MAKE)
+    return [
+        milliseconds(f"open a tensor of ({SHAPE})", median(opened), 150),
+        milliseconds("a page down in it: median", median(moves[PAGE_DOWN]), 30),
+        milliseconds("— p95", p95(moves[PAGE_DOWN])),
+        milliseconds("a cell down", median(moves[DOWN])),
+        milliseconds("a cell to the right", median(moves[RIGHT])),
+        milliseconds(f"`:{MAKE}`, making it included", made),
+        milliseconds(f"— `{MAKE}` alone", plain()),
+    ]
+
+
+if __name__ == "__main__":
+    print(table(rows()))

@@ -1,0 +1,48 @@
+"""A scrolling pane of a few lines of text."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Sequence
+from typing import ClassVar
+
+from rich.text import Text
+from textual.binding import BindingType
+
+from .panes.lines import LinePane
+
+
+class Words(LinePane):
+    """Lines that are cut at the pane's edge, or go on below where `wrapped`."""
+
+    BINDINGS: ClassVar[list[BindingType]] = []
+
+    def __init__(self, *, id: str | None = None) -> None:
+        super().__init__(id=id)
+        self._text: list[Text] = []
+        self._lines: list[Text] = []
+        self._wrapped = False
+
+    def show(self, lines: Sequence[Text], wrapped: bool = False) -> None:
+        """Show these lines instead."""
+        self._text, self._wrapped = list(lines), wrapped
+        self.forget()
+
+    def forget(self) -> None:
+        width = self.size.width
+        self._lines = self._text
+        if self._wrapped and width:
+            cuts = ((line, range(width, len(line), width)) for line in self._text)
+            self._lines = [part for line, at in cuts for part in line.divide(at)]
+        super().forget()
+
+    def on_resize(self) -> None:
+        self.forget()
+
+    def line_count(self) -> int:
+        return len(self._lines)
+
+    def line_key(self, line: int) -> Hashable:
+        return line
+
+    def line_text(self, line: int, width: int) -> Text:
+        return self._lines[line].copy()

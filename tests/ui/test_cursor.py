@@ -1,0 +1,135 @@
+"""Navigation over a trace, as numbers: where each key lands."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import torch
+
+from backprop_tui.compare import Comparison, Verdict
+from backprop_tui.ui import cursor
+
+# phase, group, layer of each step: two layers, a loss, back through the two, an update.
+STEPS = [
+    ("forward", 0, "fc1"),
+    ("forward", 0, "fc1"),
+    ("forward", 1, "fc2"),
+    ("loss", 2, ""),
+    ("backward", 3, ""),
+    ("backward", 4, "fc2"),
+    ("backward", 4, "fc2"),
+    ("backward", 5, "fc1"),
+    ("update", 6, "fc1"),
+]
+
+
+def comparison(verdict: Verdict) -> Comparison:
+    return Comparison(verdict, 0.0, 0.0, 0.0, 0.0, (), 0)
+
+
+def make(values: dict[int, float] | None = None, verdicts: dict[int, Verdict] | None = None) -> Any:
+    """A trace of STEPS, each value 1 unless given, with twins where there are verdicts."""
+    steps = [
+        SimpleNamespace(
+            index=index,
+            phase=phase,
+            group=group,
+            layer=layer,
+            label=f"v{index}",
+            value=torch.tensor((values or {}).get(index, 1.0)),
+            twin=SimpleNamespace(label=f"t{index}", comparison=comparison(verdicts[index]))
+            if verdicts and index in verdicts
+            else None,
+        )
+        for index, (phase, group, layer) in enumerate(STEPS)
+    ]
+    groups = [
+        SimpleNamespace(
+            index=group,
+            title=f"op {group}",
+            isolated=None,
+            steps=tuple(s.index for s in steps if s.group == group),
+        )
+        for group in range(7)
+    ]
+    return SimpleNamespace(steps=steps, groups=groups, given=())
+
+
+@pytest.mark.parametrize(
+    ("kind", "at", "forward", "back"),
+    [
+        (cursor.op_of, 0, 2, None),
+        (cursor.op_of, 1, 2, 0),
+        (cursor.op_of, 2, 3, 0),
+        (cursor.op_of, 6, 7, 5),
+        (cursor.op_of, 8, None, 7),
+        (cursor.layer_of, 0, 2, None),
+        (cursor.layer_of, 4, 5, 3),
+        # In backward the next layer is the one that stood before it in forward.
+        (cursor.layer_of, 5, 7, 4),
+        (cursor.layer_of, 7, 8, 5),
+        (cursor.phase_of, 0, 3, None),
+        (cursor.phase_of, 6, 8, 4),
+    ],
+)
+def test_next_and_previous(kind: Any, at: int, forward: int | None, back: int | None) -> None:
+    trace = make()
+    assert cursor.after(trace, at, kind) == forward
+    assert cursor.before(trace, at, kind) == back
+
+
+@pytest.mark.parametrize(("at", "end"), [(0, 2), (2, 3), (3, 7), (5, 7), (7, 8), (8, None)])
+def test_run_to_the_end_of_the_phase(at: int, end: int | None) -> None:
+    assert cursor.phase_end(make(), at) == end
+
+
+def test_phase_progress_counts_within_the_phase() -> None:
+    assert cursor.phase_progress(make(), 5) == ("backward", 2, 4)
+
+
+def test_faults_are_values_that_are_not_finite_and_verdicts_that_differ() -> None:
+    trace = make({2: float("inf"), 3: float("nan")}, {5: Verdict.DIFFERENT, 6: Verdict.ROUNDING})
+    assert cursor.faults(trace) == [(2, "inf in v2"), (3, "NaN in v3"), (5, "v5 ≠ t5")]
+    assert cursor.first_fault(trace) == (2, "inf in v2")
+    assert cursor.first_fault(make()) is None
+
+
+def test_an_op_that_differs_alone_is_a_fault_at_its_last_step() -> None:
+    trace = make()
+    trace.groups[4].isolated = comparison(Verdict.DIFFERENT)
+    assert cursor.faults(trace) == [(6, "op 4 differs from autograd")]
+
+
+def test_the_tally_counts_only_what_is_computed() -> None:
+    trace = make(verdicts={2: Verdict.EXACT, 5: Verdict.EXACT, 6: Verdict.ROUNDING})
+    assert cursor.tally(trace, 5) == {Verdict.EXACT: 2}
+    assert cursor.tally(trace, 6) == {Verdict.EXACT: 2, Verdict.ROUNDING: 1}
+
+
+def test_severity_puts_the_worst_last() -> None:
+    assert max(Verdict, key=cursor.severity) is Verdict.DIFFERENT
+    assert min(Verdict, key=cursor.severity) is Verdict.EXACT
+
+
+@pytest.mark.parametrize(
+    ("at", "direction", "stop"), [(0, 1, 5), (5, 1, None), (8, -1, 5), (5, -1, None), (4, 1, 5)]
+)
+def test_a_breakpoint_stops_at_the_first_step_of_its_op(
+    at: int, direction: int, stop: int | None
+) -> None:
+    assert cursor.next_stop(make(), at, direction, {4}, lambda step: False) == stop
+
+
+def test_a_condition_stops_where_it_holds() -> None:
+    assert cursor.next_stop(make(), 0, 1, (), lambda step: step in (3, 7)) == 3
+    assert cursor.next_stop(make(), 8, -1, (), lambda step: step in (3, 7)) == 7
+
+
+def test_operands_are_named_as_on_the_screen() -> None:
+    line = SimpleNamespace(reads={"dy": 1, "input": 2, "lr": 3})
+    step: Any = SimpleNamespace(line=line, names={"dy": "re", "input": "x4", "dweight": "rex4"})
+    assert cursor.operands(step) == {"re", "x4", "lr"}
+    seed: Any = SimpleNamespace(line=None, names={})
+    assert cursor.operands(seed) == set()
