@@ -77,7 +77,7 @@ def test_a_value_used_twice_gets_the_sum_of_its_cotangents(seed):
 
 def test_isolation_feeds_autograds_own_cotangents():
     tape = recorded(two_hidden())
-    visit = isolate(tape, tape.backwards[0], tape.ops[4], convert=widen)
+    visit = isolate(tape.backwards[0], tape.ops[4], convert=widen)
     incoming = tape.backwards[0].cotangents[tape.ops[4].results[0]]
     assert torch.equal(visit.incoming[0], incoming.double())
     assert visit.outgoing[1].dtype is torch.float64

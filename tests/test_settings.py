@@ -156,7 +156,7 @@ def test_the_example_is_a_config_file_once_uncommented(home: Path) -> None:
     bindings = [("step", "s", "step"), ("forward", "right_square_bracket,l", "next \\ layer")]
     example = example_config(bindings)
     assert tomllib.loads(example) == {"keys": {}}
-    configure(home, example.replace("# step", "step").replace("# forward", "forward"))
+    configure(home, example.replace("\n# ", "\n"))
     assert Settings.load().keys == {"step": "s", "forward": "right_square_bracket,l"}
 
 

@@ -1,4 +1,4 @@
-"""Tape + rules -> every value and every cotangent, by hand."""
+"""Tape + rules -> every cotangent, by hand."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from .fallback import torch_vjp
 from .lines import Line
 from .rules import registry
 from .rules.registry import Rule
@@ -27,25 +28,31 @@ class Visit:
 
     `outputs` are the manual outputs, `incoming` the cotangents of them that the rule was
     given, and `outgoing` the ones it gave back, one for each of the op's input tensors.
+    An op without a rule is `backward`ed by torch's own derivative of it.
     """
 
     op: Op
     rule: Rule | None
-    forward_lines: list[Line] = field(default_factory=list)
-    backward_lines: list[Line] = field(default_factory=list)
+    arguments: tuple[tuple[Any, ...], dict[str, Any]]
     backward: Callable[..., Any] | None = None
     outputs: tuple[Tensor, ...] = ()
     incoming: tuple[Tensor, ...] = ()
     outgoing: tuple[Tensor | None, ...] = ()
+    forward_lines: list[Line] = field(default_factory=list)
+    backward_lines: list[Line] = field(default_factory=list)
 
 
 @dataclass(eq=False)
 class Derivation:
-    """A whole step by hand: value index -> tensor, forward and backward."""
+    """A whole step by hand: value index -> tensor, forward and backward.
+
+    `unruled` holds the values whose cotangents went through an op without a rule.
+    """
 
     values: dict[int, Tensor]
     cotangents: dict[int, Tensor]
     visits: list[Visit]
+    unruled: set[int] = field(default_factory=set)
 
 
 def call(function: Callable[..., Any], *args: Any, **kwargs: Any) -> tuple[list[Line], Any]:
@@ -53,102 +60,131 @@ def call(function: Callable[..., Any], *args: Any, **kwargs: Any) -> tuple[list[
     return [], function(*args, **kwargs)
 
 
+def same(tensor: Tensor) -> Tensor:
+    """The `Convert` that changes nothing."""
+    return tensor
+
+
 def derive(
     tape: Tape,
     backward: Backward,
     *,
-    run: Run = call,
-    convert: Convert = lambda tensor: tensor,
+    convert: Convert = same,
     given: Mapping[int, Tensor] | None = None,
+    each: Callable[[Visit], None] | None = None,
 ) -> Derivation:
-    """The chained derivation: from the leaves to the loss and back, by our rules alone.
+    """The chained derivation: cotangents carried from the loss to the leaves by our rules alone.
+
+    Each rule's forward runs on the recorded inputs when its backward is due, and is dropped
+    after, so that no second set of activations is ever held. With `given`, which replaces
+    the values of leaves, the forward pass is chained as well.
 
     Args:
-        run: how to call a rule: `call`, or `lines.trace` for its lines.
-        convert: applied to every leaf and seed, to another dtype or slightly moved.
-        given: values to start from in place of the recorded leaves.
+        convert: applied to every recorded tensor, to another dtype or slightly moved.
+        each: shown every visit, after its backward, while its tensors are still there.
     """
     with torch.no_grad():
-        derivation = Derivation(dict(given or {}), {}, [])
-        for op in tape.ops[: backward.after]:
-            derivation.visits.append(_forward(tape, op, derivation.values, run, convert))
-        for root, seed in zip(backward.roots, backward.seeds, strict=True):
-            _accumulate(derivation.cotangents, root, convert(seed))
-        for visit in reversed(derivation.visits):
-            if any(result in derivation.cotangents for result in visit.op.results):
-                known = derivation.cotangents
-                visit.incoming = _incoming(visit, known)
-                pull_back(visit, run)
-                for value, cotangent in zip(visit.op.inputs, visit.outgoing, strict=True):
-                    if cotangent is not None and tape.values[value].requires_grad:
-                        _accumulate(known, value, cotangent)
+        values = forward(tape, backward, convert=convert, given=given) if given else []
+        ready = {visit.op.index: visit for visit in values}
+        derivation = Derivation({}, {}, [])
+        _start(derivation, backward, convert)
+        for op in reversed(tape.ops[: backward.after]):
+            if any(result in derivation.cotangents for result in op.results):
+                visit = ready.get(op.index) or visit_of(op, _recorded(op, convert))
+                _carry(tape, derivation, visit, call)
+                if each is not None:
+                    each(visit)
         return derivation
 
 
-def isolate(
-    tape: Tape, backward: Backward, op: Op, *, convert: Convert = lambda tensor: tensor
-) -> Visit:
+def derive_by_lines(
+    tape: Tape, backward: Backward, run: Run, given: Mapping[int, Tensor] | None = None
+) -> Derivation:
+    """The same, forward and backward, with every visit and the lines that `run` saw kept."""
+    with torch.no_grad():
+        visits = forward(tape, backward, run=run, given=given)
+        derivation = Derivation({}, {}, visits)
+        for visit in visits:
+            flat = tensors(visit.arguments)
+            derivation.values.update(zip(visit.op.inputs, flat, strict=True))
+            derivation.values.update(zip(visit.op.results, visit.outputs, strict=True))
+        _start(derivation, backward, same)
+        for visit in reversed(visits):
+            if any(result in derivation.cotangents for result in visit.op.results):
+                _carry(tape, derivation, visit, run)
+        return derivation
+
+
+def forward(
+    tape: Tape,
+    backward: Backward,
+    *,
+    run: Run = call,
+    convert: Convert = same,
+    given: Mapping[int, Tensor] | None = None,
+) -> list[Visit]:
+    """The forward pass by hand, each rule reading what the rules before it made."""
+    values: dict[int, Tensor] = {index: convert(tensor) for index, tensor in (given or {}).items()}
+    visits = []
+    for op in tape.ops[: backward.after]:
+        position = iter(op.inputs)
+
+        def read(tensor: Tensor, position: Iterator[int] = position) -> Tensor:
+            index = next(position)
+            return values[index] if index in values else convert(tensor)
+
+        visit = visit_of(op, map_tensors(read, (op.args, op.kwargs)), run)
+        values.update(zip(op.results, visit.outputs, strict=True))
+        visits.append(visit)
+    return visits
+
+
+def isolate(backward: Backward, op: Op, *, convert: Convert = same) -> Visit:
     """One op's rule on the recorded inputs, fed with autograd's own incoming cotangents."""
     with torch.no_grad():
-        visit = _visit(op, map_tensors(convert, (op.args, op.kwargs)), call)
-        known = {
-            value: convert(cotangent)
-            for value in op.results
-            if (cotangent := backward.cotangents.get(value)) is not None
-        }
-        if visit.rule is not None and known:
-            visit.incoming = _incoming(visit, known)
-            pull_back(visit, call)
+        visit = visit_of(op, _recorded(op, convert))
+        incoming = incoming_of(backward, op, convert)
+        if visit.rule is not None and incoming:
+            pull_back(visit, incoming, call)
         return visit
 
 
-def pull_back(visit: Visit, run: Run) -> None:
-    """Run the rule's backward on `visit.incoming` and lay its answer along the op's inputs."""
-    if visit.backward is None:
-        visit.outgoing = (None,) * len(visit.op.inputs)
-        return
-    visit.backward_lines, result = run(visit.backward, *visit.incoming)
-    visit.outgoing = tuple(_align(visit, result))
+def incoming_of(backward: Backward, op: Op, convert: Convert = same) -> dict[int, Tensor]:
+    """Autograd's own cotangents of an op's results."""
+    found = {value: backward.cotangents.get(value) for value in op.results}
+    return {value: convert(grad) for value, grad in found.items() if grad is not None}
 
 
-def _forward(
-    tape: Tape, op: Op, values: dict[int, Tensor], run: Run, convert: Convert
+def visit_of(
+    op: Op, arguments: tuple[tuple[Any, ...], dict[str, Any]], run: Run = call
 ) -> Visit:
-    position = iter(op.inputs)
-
-    def read(tensor: Tensor) -> Tensor:
-        value = next(position)
-        if value not in values:
-            values[value] = convert(tensor)
-        return values[value]
-
-    visit = _visit(op, map_tensors(read, (op.args, op.kwargs)), run)
-    values.update(zip(op.results, visit.outputs, strict=True))
-    return visit
-
-
-def _visit(op: Op, arguments: tuple[tuple[Any, ...], dict[str, Any]], run: Run) -> Visit:
-    """The rule's forward. An op without a rule, or without a gradient, keeps what torch computed."""
+    """The rule's forward. An op without a rule keeps what torch computed."""
     rule = registry.find(op.function)
-    visit = Visit(op, rule, outputs=op.outputs)
+    visit = Visit(op, rule, arguments, outputs=op.outputs)
     if rule is not None:
         args, kwargs = arguments
-        with _replayed(op):
+        with _ambient(op):
             visit.forward_lines, (output, visit.backward) = run(rule.function, *args, **kwargs)
         visit.outputs = tuple(tensors(output))
     return visit
 
 
-def _incoming(visit: Visit, known: Mapping[int, Tensor]) -> tuple[Tensor, ...]:
+def pull_back(visit: Visit, known: Mapping[int, Tensor], run: Run = call) -> None:
+    """Run the backward on the cotangents in `known`, and lay its answer along the op's inputs.
+
+    A result that nothing was derived from has the cotangent 0. An answer takes on the dtype
+    of the input that it belongs to, as autograd's does.
+    """
     pairs = zip(visit.op.results, visit.outputs, strict=True)
-    return tuple(
+    visit.incoming = tuple(
         known[value] if value in known else torch.zeros_like(output) for value, output in pairs
     )
-
-
-def _accumulate(cotangents: dict[int, Tensor], value: int, cotangent: Tensor) -> None:
-    before = cotangents.get(value)
-    cotangents[value] = cotangent if before is None else before + cotangent
+    with _ambient(visit.op):
+        if visit.backward is None:
+            visit.outgoing = tuple(torch_vjp(visit.op, visit.arguments, visit.incoming))
+            return
+        visit.backward_lines, answer = run(visit.backward, *visit.incoming)
+    visit.outgoing = tuple(_align(visit, answer))
 
 
 @functools.lru_cache(maxsize=1024)
@@ -157,17 +193,49 @@ def parameters_of(function: Callable[..., Any]) -> inspect.Signature:
     return inspect.signature(function)
 
 
-def _align(visit: Visit, result: Any) -> Iterator[Tensor | None]:
+def _recorded(op: Op, convert: Convert) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    arguments: tuple[tuple[Any, ...], dict[str, Any]] = map_tensors(
+        convert, (op.args, dict(op.kwargs))
+    )
+    return arguments
+
+
+def _start(derivation: Derivation, backward: Backward, convert: Convert) -> None:
+    for root, seed in zip(backward.roots, backward.seeds, strict=True):
+        _accumulate(derivation.cotangents, root, convert(seed))
+
+
+def _carry(tape: Tape, derivation: Derivation, visit: Visit, run: Run) -> None:
+    """One op's backward, and its answers added to the cotangents of its inputs."""
+    op = visit.op
+    pull_back(visit, derivation.cotangents, run)
+    unruled = visit.rule is None or not derivation.unruled.isdisjoint(op.results)
+    for value, cotangent in zip(op.inputs, visit.outgoing, strict=True):
+        if cotangent is not None and tape.values[value].requires_grad:
+            _accumulate(derivation.cotangents, value, cotangent)
+            if unruled:
+                derivation.unruled.add(value)
+
+
+def _accumulate(cotangents: dict[int, Tensor], value: int, cotangent: Tensor) -> None:
+    before = cotangents.get(value)
+    cotangents[value] = cotangent if before is None else before + cotangent
+
+
+def _align(visit: Visit, answer: Any) -> Iterator[Tensor | None]:
     """The rule's cotangents in the order of the op's input tensors."""
     assert visit.rule is not None
-    cotangents: Sequence[Any] = result if isinstance(result, tuple) else (result,)
+    cotangents: Sequence[Any] = answer if isinstance(answer, tuple) else (answer,)
+    args, kwargs = visit.arguments
     signature = parameters_of(visit.rule.function)
-    bound = signature.bind(*visit.op.args, **visit.op.kwargs).arguments
+    bound = signature.bind(*args, **kwargs).arguments
     by_name = dict(zip(signature.parameters, cotangents, strict=False))
-    by_tensor = {}
+    by_tensor: dict[int, Tensor | None] = {}
     for name, argument in bound.items():
         _match(argument, by_name.get(name), by_tensor)
-    return (by_tensor.get(id(tensor)) for tensor in tensors((visit.op.args, visit.op.kwargs)))
+    for tensor in tensors(visit.arguments):
+        cotangent = by_tensor.get(id(tensor))
+        yield cotangent if cotangent is None else cotangent.to(tensor.dtype)
 
 
 def _match(argument: Any, cotangent: Any, found: dict[int, Tensor | None]) -> None:
@@ -182,7 +250,7 @@ def _match(argument: Any, cotangent: Any, found: dict[int, Tensor | None]) -> No
 
 
 @contextmanager
-def _replayed(op: Op) -> Iterator[None]:
+def _ambient(op: Op) -> Iterator[None]:
     """What the op depended on besides its arguments: autocast, and the numbers it drew."""
     with ExitStack() as exits:
         for device, dtype in op.ambient.autocast.items():

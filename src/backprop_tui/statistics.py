@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 PIECE = 1 << 20
-BINS = 24
+BINS = 16
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from .backward import Visit, derive, parameters_of
+from .backward import Visit, derive_by_lines, parameters_of
 from .compare import compare
 from .formula import algebra, formula, shape_text
 from .lines import Line, needed, returned, trace
@@ -69,7 +69,7 @@ class _Walker:
         self.groups: list[Group] = []
         self.steps: list[Step] = []
         self._tape, self._backward = tape, backward
-        self._derivation = derive(tape, backward, run=trace, given=given)
+        self._derivation = derive_by_lines(tape, backward, trace, given)
         self._witness = Witness(tape, backward, given)
         self._names = Names(tape, naming)
         self._scopes: dict[int, dict[str, str]] = {}  # op -> the rule's names on the screen
@@ -187,7 +187,7 @@ class _Walker:
                 steps.append(self._step("backward", line, scope, *named))
         for target in wanted.keys() - last.keys():
             self._names.hand_through(wanted[target], scope.get(target, target))
-        isolated = self._witness.isolated(op, self._consumers)
+        isolated = self._witness.isolated(op)
         self._place(replace(group, isolated=isolated, formula=formula_of(op.node)), steps)
 
     def _wanted(self, visit: Visit) -> dict[str, int]:

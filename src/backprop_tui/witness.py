@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import torch
 from torch import Tensor
 
-from .backward import Convert, Derivation, derive, isolate
+from .backward import Convert, Derivation, derive, forward, isolate
 from .compare import Comparison, compare
 from .tape import Backward, Op, Tape
 
@@ -16,60 +16,68 @@ _DRAWS = 3
 
 
 class Witness:
-    """Judges manual results of a chained derivation against autograd's (`compare.compare`).
+    """Judges manual results against autograd's (`compare.compare`).
 
     The float64 derivation and its perturbed draws are made when first asked for.
     """
 
-    def __init__(self, tape: Tape, backward: Backward, given: Mapping[int, Tensor]) -> None:
+    def __init__(
+        self, tape: Tape, backward: Backward, given: Mapping[int, Tensor] | None = None
+    ) -> None:
         self._tape, self._backward, self._given = tape, backward, given
 
     def value(self, index: int, manual: Tensor, torch_value: Tensor) -> Comparison:
-        """A forward value."""
-        return self._compare(manual, torch_value, lambda made: made.values.get(index))
+        """A forward value, chained from the leaves."""
+        return compare(
+            manual,
+            torch_value,
+            lambda: self._values(widen).get(index),
+            lambda: _known(self._values(shaken(seed)).get(index) for seed in range(_DRAWS)),
+        )
 
     def cotangent(self, index: int, manual: Tensor, autograd: Tensor) -> Comparison:
-        """The cotangent of a value."""
-        return self._compare(manual, autograd, lambda made: made.cotangents.get(index))
+        """The cotangent of a value, chained from the loss."""
+        return compare(
+            manual,
+            autograd,
+            lambda: self._truth.cotangents.get(index),
+            lambda: _known(made.cotangents.get(index) for made in self._perturbed),
+        )
 
-    def isolated(self, op: Op, consumers: Mapping[int, int]) -> Comparison | None:
-        """The worst of one op's own cotangents, its rule fed with autograd's incoming ones.
-
-        Where several ops read a value, autograd only has their sum: that value is left out.
-        """
-        visit = isolate(self._tape, self._backward, op)
+    def isolated(self, op: Op) -> Comparison | None:
+        """The worst of one op's own cotangents, its rule fed with autograd's incoming ones."""
+        found = contributions(self._backward, op, isolate(self._backward, op).outgoing)
         results = []
-        for position, manual in enumerate(visit.outgoing):
-            value = op.inputs[position]
-            autograd = self._backward.cotangents.get(value)
-            if manual is None or autograd is None or consumers[value] != 1:
-                continue
+        for value, manual, autograd in found:
 
-            def wide(convert: Convert, position: int = position) -> Tensor | None:
-                moved = isolate(self._tape, self._backward, op, convert=convert)
-                return moved.outgoing[position]
+            def wide(convert: Convert, value: int = value) -> Tensor | None:
+                visit = isolate(self._backward, op, convert=convert)
+                return next(
+                    (m for v, m, _ in contributions(self._backward, op, visit.outgoing) if v == value),
+                    None,
+                )
 
-            def perturbed() -> Iterator[Tensor]:
-                moved = (wide(shaken(seed)) for seed in range(_DRAWS))
-                return (tensor for tensor in moved if tensor is not None)
-
-            results.append(compare(manual, autograd, lambda: wide(widen), perturbed))
+            results.append(
+                compare(
+                    manual,
+                    autograd,
+                    lambda wide=wide: wide(widen),
+                    lambda wide=wide: _known(wide(shaken(seed)) for seed in range(_DRAWS)),
+                )
+            )
         return max(results, key=lambda item: item.verdict.rank, default=None)
 
-    def _compare(
-        self, manual: Tensor, other: Tensor, pick: Callable[[Derivation], Tensor | None]
-    ) -> Comparison:
-        def perturbed() -> Iterator[Tensor]:
-            for made in self._perturbed:
-                moved = pick(made)
-                if moved is not None:
-                    yield moved
-
-        return compare(manual, other, lambda: pick(self._truth), perturbed)
+    def _values(self, convert: Convert) -> dict[int, Tensor]:
+        with torch.no_grad():
+            visits = forward(self._tape, self._backward, convert=convert, given=self._given)
+        return {
+            index: output
+            for visit in visits
+            for index, output in zip(visit.op.results, visit.outputs, strict=True)
+        }
 
     def _derive(self, convert: Convert) -> Derivation:
-        given = {index: convert(tensor) for index, tensor in self._given.items()}
-        return derive(self._tape, self._backward, convert=convert, given=given)
+        return derive(self._tape, self._backward, convert=convert, given=self._given)
 
     @functools.cached_property
     def _truth(self) -> Derivation:
@@ -78,6 +86,31 @@ class Witness:
     @functools.cached_property
     def _perturbed(self) -> list[Derivation]:
         return [self._derive(shaken(seed)) for seed in range(_DRAWS)]
+
+
+def contributions(
+    backward: Backward, op: Op, outgoing: Sequence[Tensor | None]
+) -> Iterator[tuple[int, Tensor, Tensor]]:
+    """(value, manual, autograd) for each input value of an op that both gave a cotangent for.
+
+    An op that reads a value twice gives it the sum. Where other ops read it too, autograd's
+    side is what this op alone contributed.
+    """
+    manual: dict[int, Tensor] = {}
+    for value, cotangent in zip(op.inputs, outgoing, strict=False):
+        if cotangent is not None:
+            before = manual.get(value)
+            manual[value] = cotangent if before is None else before + cotangent
+    for value, cotangent in manual.items():
+        autograd = backward.contributions.get((op.index, value))
+        if autograd is None and value not in {shared for _, shared in backward.contributions}:
+            autograd = backward.cotangents.get(value)
+        if autograd is not None:
+            yield value, cotangent, autograd
+
+
+def _known(found: Iterable[Tensor | None]) -> Iterator[Tensor]:
+    return (tensor for tensor in found if tensor is not None)
 
 
 def widen(tensor: Tensor) -> Tensor:

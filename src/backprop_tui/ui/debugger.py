@@ -43,8 +43,7 @@ class Debugger(Desk):
         """Begin: the session is there, and the first iteration's trace with it."""
         self.session = session
         self.debugged = session.title
-        self.furnish()
-        self.call_after_refresh(self.show, trace, 0)
+        self.show(trace, 0)
 
     def restore(self, folded: Collection[str], charts: bool) -> None:
         """Take up the view of the last time."""

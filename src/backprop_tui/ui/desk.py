@@ -115,7 +115,7 @@ class Desk(Travel):
             self.inspect(source, shown.detach())
         else:
             text = outcome.text() or f"{', '.join(outcome.bound) or 'nothing'} ✓"
-            self.show_output(f": {source}\n{text}", failed=bool(outcome.error))
+            self.show_text(f": {source}", text)
         self._show_tab("inspector")
         self._show_watches()
         if not outcome.error:

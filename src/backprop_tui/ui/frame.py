@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar
 
+from rich.markup import escape
 from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
@@ -16,9 +17,10 @@ from textual.screen import Screen
 from textual.widget import Widget
 
 from . import cursor, rows
+from .charts import GradientNorms, LossCurve
+from .inspector import Inspector
 from .panes.keys import KeyLine
 from .panes.now import NowLine
-from .panes.output import Output
 from .panes.source import CodeView, SourcePane
 from .panes.status import Status, StatusLine
 from .panes.steps import StepsPane
@@ -94,8 +96,10 @@ class Frame(Screen[None]):
             yield ValuePane("4 autograd", AUTOGRAD_HELP, id="autograd")
             yield SourcePane(id="source")
             with Vertical(id="inspector-cell"):
-                yield Output(id="output")
-            yield Vertical(id="charts")
+                yield Inspector(id="inspector")
+            with Vertical(id="charts"):
+                yield LossCurve(id="losses")
+                yield GradientNorms(id="norms")
             yield NowLine(id="now")
         yield KeyLine(id="keys")
 
@@ -169,19 +173,13 @@ class Frame(Screen[None]):
         step: Step | None = None,
     ) -> None:
         """Show any tensor in the inspector."""
-        from .inspector import Inspector
-
-        self.query_one("#inspector-cell").remove_class("-output")
         self.query_one(Inspector).show(name, value, twin_label, twin, step)
 
-    def show_output(self, text: str, failed: bool = False) -> None:
+    def show_text(self, title: str, text: str) -> None:
         """Show words in the inspector's place: a printout, a value, an error."""
-        self.query_one(Output).show(text, failed)
-        self.query_one("#inspector-cell").add_class("-output")
+        self.query_one(Inspector).show_text(title, text)
 
     def _show_charts(self, trace: Trace) -> None:
-        from .charts import GradientNorms, LossCurve
-
         assert self.session is not None
         self.query_one(LossCurve).update_losses(dict(self.session.losses), trace.iteration)
         self.query_one(GradientNorms).update_norms(trace.gradient_norms)
@@ -234,24 +232,23 @@ class Frame(Screen[None]):
         if pane == "source":
             self.query_one(CodeView).focus()
         elif pane == "inspector":
-            from .inspector import Inspector
-
-            shown = self.query_one("#inspector-cell").has_class("-output")
-            target: Widget = self.query_one(Output) if shown else self.query_one(Inspector)
-            inner = [w for w in target.walk_children(Widget) if w.focusable]
-            (target if target.can_focus or not inner else inner[0]).focus()
+            inside = [w for w in self.query_one(Inspector).walk_children(Widget) if w.focusable]
+            if inside:
+                inside[0].focus()
         else:
             self.query_one(f"#{pane}").focus()
 
     def action_focus_pane(self, pane: str) -> None:
         """Go to a pane, bringing it into sight."""
-        if pane == "inspector" and self.trace is None:
-            return
         if pane != "steps":
             self._show_tab(pane)
         if self.has_class("-zoomed"):
             self._zoom(pane)
         self._focus_in(pane)
+
+    @on(Inspector.Titled)
+    def _inspector_titled(self, message: Inspector.Titled) -> None:
+        self.query_one("#inspector-cell").border_title = escape(f"6 inspector · {message.title}")
 
     @on(PaneTabs.Chosen)
     def _tab_chosen(self, message: PaneTabs.Chosen) -> None:

@@ -59,7 +59,6 @@ class TensorGrid(ScrollView, can_focus=True, inherit_bindings=False):
         Binding("end", "edge(1)", "row end, then bottom", show=False, id="grid.end"),
         Binding("ctrl+home", "corner(-1)", "first cell", show=False, id="grid.first"),
         Binding("ctrl+end", "corner(1)", "last cell", show=False, id="grid.last"),
-        Binding("H", "heat", "heat map", show=False, id="grid.heat"),
     ]
 
     class CellChanged(Message):
@@ -205,10 +204,6 @@ class TensorGrid(ScrollView, can_focus=True, inherit_bindings=False):
     def action_corner(self, direction: int) -> None:
         """Go to the first or last cell."""
         self.cursor = (0, 0) if direction < 0 else (len(self._rows) - 1, len(self._columns) - 1)
-
-    def action_heat(self) -> None:
-        """Switch the heat map on or off."""
-        self.heated = not self.heated
 
     def watch_heated(self) -> None:
         self._lay_out()

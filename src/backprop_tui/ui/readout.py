@@ -27,7 +27,7 @@ def element(name: str, value: Tensor, index: tuple[int, ...], palette: Palette) 
     """``rex4[1, 2] = 3.6751368``, to the last digit."""
     from ..numbers import exact_text
 
-    text = Text(f"{name}{position(index)}", f"bold {palette.accent}")
+    text = Text().append(f"{name}{position(index)}", f"bold {palette.accent}")
     return text.append(f" = {exact_text(value[index])}", f"bold {palette.bright}")
 
 

@@ -318,4 +318,4 @@ class Travel(Frame):
 
     def _seek_failed(self, trace: Trace, at: int, error: UserError) -> None:
         self._sought(trace, max(0, at), nothing=False)
-        self.show_output(f"a breakpoint's condition failed: {error}", failed=True)
+        self.show_text("a breakpoint's condition failed", str(error))

@@ -83,7 +83,12 @@ class LinePane(ScrollView, can_focus=True, inherit_bindings=False):
 
     def measure(self) -> None:
         """Say how high the lines are together."""
-        self.virtual_size = Size(1, self.line_count())
+        size, room = Size(1, self.line_count()), self.size.height
+        if size.height <= room and self.virtual_size.height <= room:
+            # No scrollbar comes or goes, so the screen need not be laid out anew.
+            self.set_reactive(LinePane.virtual_size, size)
+        else:
+            self.virtual_size = size
 
     @property
     def base(self) -> Style:

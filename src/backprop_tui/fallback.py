@@ -1,0 +1,54 @@
+"""Torch's own derivative of a single op: what stands in where there is no rule, and says so."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from .tape import Op, map_tensors, tensors
+
+
+def torch_vjp(
+    op: Op, arguments: tuple[tuple[Any, ...], dict[str, Any]], incoming: Sequence[Tensor]
+) -> Iterator[Tensor | None]:
+    """Run the op once more on `arguments` under autograd and differentiate it alone.
+
+    Yields:
+        One cotangent for each input tensor of the op, None where it gives none.
+    """
+    fresh: list[Tensor] = []
+
+    def detached(tensor: Tensor) -> Tensor:
+        differentiable = tensor.is_floating_point() or tensor.is_complex()
+        fresh.append(tensor.detach().clone().requires_grad_(differentiable))
+        return fresh[-1]
+
+    with torch.enable_grad():
+        args, kwargs = map_tensors(detached, arguments)
+        outputs = _run(op, args, kwargs)
+        pairs = [(out, grad) for out, grad in zip(outputs, incoming, strict=True) if out.grad_fn]
+        wanted = [tensor for tensor in fresh if tensor.requires_grad]
+        if not pairs or not wanted:
+            yield from [None] * len(fresh)
+            return
+        answers = iter(
+            torch.autograd.grad(
+                [out for out, _ in pairs], wanted, [grad for _, grad in pairs], allow_unused=True
+            )
+        )
+    for tensor in fresh:
+        yield next(answers) if tensor.requires_grad else None
+
+
+def _run(op: Op, args: tuple[Any, ...], kwargs: dict[str, Any]) -> list[Tensor]:
+    """The op's outputs. One that works in place gets a copy to work on, since leaves refuse it."""
+    if isinstance(op.function, type) and issubclass(op.function, torch.autograd.Function):
+        return list(tensors(op.function.apply(*args, **kwargs)))
+    in_place = op.name == "__setitem__" or (op.name[-1:] == "_" and op.name[-2:] != "__")
+    if in_place:
+        args = (args[0].clone(), *args[1:])
+    output = op.function(*args, **kwargs)
+    return list(tensors(output)) or [args[0]]
