@@ -31,7 +31,7 @@ check: $(STAMP) tmux ## lint, format, types, import contracts and tests
 	$(BIN)/python -m pytest $(ARGS)
 
 screenshots: $(STAMP) pictures ## draw the pictures of the README
-	$(BIN)/python screenshots/make.py
+	$(BIN)/python -m screenshots.make
 
 bench: $(STAMP) ## measure, and write benchmarks/RESULTS.md
 	$(BIN)/python -m benchmarks

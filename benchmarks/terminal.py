@@ -38,7 +38,7 @@ class Program:
         if self.pid == 0:
             size = struct.pack("HHHH", HEIGHT, WIDTH, 0, 0)
             fcntl.ioctl(0, termios.TIOCSWINSZ, size)
-            os.execvpe(command[0], command, environment)
+            os.execvpe(command[0], list(command), environment)
 
     def __enter__(self) -> Program:
         return self

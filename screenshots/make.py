@@ -7,7 +7,8 @@ import subprocess
 from concurrent.futures import ThreadPoolExecutor
 
 import torch
-from scenes import FOLDER, SCENES, Scene, draw
+
+from .scenes import FOLDER, SCENES, Scene, draw
 
 
 def write(scene: Scene, svg: str) -> None:

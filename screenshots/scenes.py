@@ -52,14 +52,14 @@ SCENES = (
     Scene("backward", WIDE, REX4, "rex4 = reᵀ · x4, beside autograd's gradient of 2.weight"),
     Scene("start", MEDIUM, (), "the first line of the forward pass"),
     Scene("small", SMALL, REX4, "the same place at 80×24: panes become tabs"),
-    Scene("large", LARGE, (*REX4, "v"), "the same place at 200×60, with the loss curve"),
+    Scene("large", LARGE, (*["}"] * 20, *REX4), "iteration 21 at 200×60, with its charts"),
     Scene("light", MEDIUM, REX4, "the light theme", theme="backprop-light"),
     Scene("help", MEDIUM, ("question_mark",), "help, made from the live bindings"),
     Scene("evaluate", MEDIUM, (*REX4, ":", *"rex4 - pgrad[2]"), "an expression over the names"),
     Scene(
         "update-first",
         MEDIUM,
-        REX4,
+        ("f", *REX4),
         "the article's order: gradients from the updated weights drift",
         options={"update_first": True},
     ),
@@ -79,8 +79,16 @@ async def draw(scene: Scene) -> str:
             await pilot.pause()
         for line in app.screen.query(Input):
             line.cursor_blink = False
-        await pilot.pause()
-        return without_web_fonts(app.export_screenshot(title=f"backprop-tui: {scene.caption}"))
+        return without_web_fonts(await settled(app, pilot))
+
+
+async def settled(app: BackpropApp, pilot: Pilot[None]) -> str:
+    """The screen as SVG, once it has been the same for three looks."""
+    looks = [""]
+    while len(looks) < 3 or len(set(looks[-3:])) > 1:
+        await pilot.pause(0.05)
+        looks.append(app.export_screenshot(title="backprop-tui"))
+    return looks[-1]
 
 
 async def lesson(app: BackpropApp, pilot: Pilot[None]) -> None:

@@ -9,10 +9,10 @@ from torch import nn
 
 from backprop_tui.backward import derive, isolate
 from backprop_tui.compare import Verdict
-from backprop_tui.record import record
+from backprop_tui.numeric import widen
+from backprop_tui.recorder import record
 from backprop_tui.rules import registry
 from backprop_tui.walk import walk
-from backprop_tui.witness import widen
 
 
 def wrong_relu(input, inplace=False):

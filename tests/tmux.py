@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import shlex
 import shutil
+import signal
 import subprocess
 import tempfile
 import time
@@ -132,15 +133,18 @@ class Terminal:
 
     def dead(self) -> bool:
         """Whether the command has ended and tmux knows how."""
-        # For a moment after the end the pane is dead and its status not yet collected.
-        dead, status = self.ask("#{pane_dead},#{pane_dead_status}#{pane_dead_signal}").split(",")
+        form = "#{pane_dead},#{pane_dead_status}#{pane_dead_signal},#{pid}"
+        dead, status, server = self.ask(form).split(",")
+        if dead == "1" and not status:
+            # tmux 3.3 can miss that a child became a zombie; this makes it look again.
+            os.kill(int(server), signal.SIGCHLD)
         return dead == "1" and status != ""
 
     def exit_code(self, timeout: float = 20) -> int:
         """Wait for the command's end; its exit code, or 128 + n if signal n killed it."""
         self.wait(self.dead, "the command's end", timeout)
-        signal = self.ask("#{pane_dead_signal}")
-        return 128 + int(signal) if signal else int(self.ask("#{pane_dead_status}"))
+        killer = self.ask("#{pane_dead_signal}")
+        return 128 + int(killer) if killer else int(self.ask("#{pane_dead_status}"))
 
     def pid(self) -> int:
         """The process id of the command."""

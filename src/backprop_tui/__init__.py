@@ -1,1 +1,37 @@
-"""The debugger for backpropagation."""
+"""The debugger for backpropagation.
+
+    import backprop_tui as bp
+
+    with bp.record(model) as tape:
+        loss_fn(model(x), y).backward()
+    print(tape.check())
+
+A map of the files, from the ground up: `rules/` the derivatives by hand · `tape` what was
+recorded · `recorder` any code -> Tape · `backward` Tape + rules -> cotangents · `lines`, `walk`
+the same line by line -> `steps` · `compare`, `witness`, `numeric` verdicts · `check` a whole
+tape's Report · `session` steps and time travel · `lessons/` · `export`, `repl` tensors leave ·
+`ui/` the screen · `cli` arguments.
+"""
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .api import Tape, record, rule, sample
+    from .check import Report
+
+__all__ = ["Report", "Tape", "record", "rule", "sample"]
+
+_HOMES = {"Report": "check", "Tape": "api", "record": "api", "rule": "api", "sample": "api"}
+
+
+def __getattr__(name: str) -> Any:
+    """Public names load when they are first used, since they need torch."""
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
+
+    return getattr(import_module(f".{_HOMES[name]}", __name__), name)
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -6,7 +6,7 @@ import argparse
 import json
 import os
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from importlib.metadata import version
 from typing import TYPE_CHECKING, NoReturn
 
@@ -15,7 +15,6 @@ from .lessons import LESSONS
 
 if TYPE_CHECKING:
     from .lessons.two_layer import TwoLayer
-    from .steps import Trace
 
 _PROGRAM = "backprop-tui"
 _DTYPES = ("float32", "float64", "float16", "bfloat16")
@@ -184,42 +183,38 @@ def _open(options: argparse.Namespace) -> TwoLayer:
     return TwoLayer(parse(vars(options)))
 
 
-def _traces(options: argparse.Namespace) -> Iterator[Trace]:
-    options.iterations = options.iterations or 1
-    session = _open(options)
-    for iteration in range(1, session.iterations + 1):
-        yield session.trace(iteration)
-
-
 def _transcript(options: argparse.Namespace) -> int:
+    from .check import AGREED
     from .compare import Verdict
-    from .report import exit_code
     from .transcript import lines
 
+    options.iterations = options.iterations or 1
+    session = _open(options)
     verdict = Verdict.EXACT
-    for trace in _traces(options):
+    for iteration in range(1, session.iterations + 1):
+        trace = session.trace(iteration)
         for line in lines(trace):
             print(line)
         verdict = verdict.or_worse(trace.worst())
-    return exit_code(verdict)
+    return 0 if verdict in AGREED else 1
 
 
 def _check(options: argparse.Namespace) -> int:
     _known(options.name)
     from rich.console import Console
 
-    from .compare import Verdict
-    from .report import exit_code, step_dict, summary, table, to_dict
+    from .check import Report, check
+    from .report import exit_code
 
-    console = Console()
-    steps, verdict, warning = [], Verdict.EXACT, ""
-    for trace in _traces(options):
-        steps.append(step_dict(trace))
-        verdict, warning = verdict.or_worse(trace.worst()), trace.warning
-        if not options.json:
-            console.print(table(trace))
+    options.iterations = options.iterations or 1
+    session = _open(options)
+    reports = []
+    for iteration in range(1, session.iterations + 1):
+        tape = session.tape(iteration)
+        reports.append(check(tape, given=session.given(tape), warning=session.warning))
+    report = Report.joined(reports)
     if options.json:
-        print(json.dumps(to_dict(steps, verdict), indent=2))
+        print(json.dumps(report.to_dict(), indent=2))
     else:
-        console.print(summary(verdict, len(steps), warning))
-    return exit_code(verdict)
+        Console().print(report)
+    return exit_code(report)

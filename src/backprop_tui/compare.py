@@ -72,6 +72,11 @@ class Comparison:
     nonfinite: int
 
 
+def unchecked() -> Comparison:
+    """The comparison of what has no counterpart."""
+    return Comparison(Verdict.UNCHECKED, 0.0, 0.0, 0.0, 0.0, (), 0)
+
+
 def worst(comparisons: Iterable[Comparison | None]) -> Verdict:
     """The worst verdict among them, `UNCHECKED` when there is none."""
     verdicts = [item.verdict for item in comparisons if item is not None]

@@ -6,15 +6,27 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from types import FunctionType
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from .expression import Elementwise, Index, Leaf, Letter, Node, Product, Reduction, Unsupported, at
+from .expression import (
+    Elementwise,
+    Index,
+    Leaf,
+    Letter,
+    Node,
+    Product,
+    Reduction,
+    Unsupported,
+    at,
+    unravel,
+)
 from .lines import Line
 from .numbers import DECIMALS, NumberFormat, choose_format, exact_text, ulps
 from .reading import Reader
@@ -135,16 +147,11 @@ class Expander:
         rows = [_wide(_along(operand.value, place)) for operand, place in pairs]
         terms = rows[0] * rows[1]
         shown, rest = _largest(terms, limit)
-        style = _style(torch.cat([rows[0][shown], rows[1][shown], terms[shown]]))
+        left, right, results = (_picked(values, shown) for values in (*rows, terms))
+        style = _style(torch.tensor([*left, *right, *results]))
         listed = tuple(
             Term(f"{letter}={n}", f"{style.padded(a)} × {style.padded(b)}", style.padded(c))
-            for n, a, b, c in zip(
-                shown.tolist(),
-                rows[0][shown].tolist(),
-                rows[1][shown].tolist(),
-                terms[shown].tolist(),
-                strict=True,
-            )
+            for n, a, b, c in zip(shown, left, right, results, strict=True)
         )
         heading = self.speller.symbolic(node, index)
         return Expansion(heading, listed, rest), terms.sum(), terms
@@ -158,8 +165,7 @@ class Expander:
         terms = _wide(_along(operand.value, place))
         shown, rest = _largest(terms, limit)
         sizes = tuple(letter.size for letter in letters)
-        where = [torch.unravel_index(n, sizes) for n in shown]
-        indices = [[int(i) for i in one] for one in where]
+        indices = [unravel(n, sizes) for n in shown]
         listed = self._arithmetic(operand, place, letters, indices)
         total = terms.mean() if node.mean and terms.numel() else terms.sum()
         if node.mean:
@@ -168,7 +174,7 @@ class Expander:
         return Expansion(self.speller.symbolic(node, index), listed, rest), total, terms
 
     def _arithmetic(
-        self, operand: Node, place: Index, letters: list[Letter], indices: list[list[int]]
+        self, operand: Node, place: Index, letters: list[Letter], indices: Sequence[Sequence[int]]
     ) -> tuple[Term, ...]:
         """The terms of a sum over an expression, their numbers in columns."""
         written: list[tuple[str, Pieces, Any]] = []
@@ -240,6 +246,7 @@ class Expander:
             return Term(f"{self.names.get(name, name)}:", "", f"a tensor of {size}")
 
 
+@lru_cache(maxsize=64)
 def _helpers(file: str) -> dict[str, Callable[..., Any]]:
     """The functions that the rules in `file` may call by name; none for a user's own file."""
     for name, module in list(sys.modules.items()):
@@ -267,16 +274,23 @@ def _wide(values: Tensor) -> Tensor:
     return values.to(torch.float64 if values.is_floating_point() else torch.int64)
 
 
-def _largest(terms: Tensor, limit: int) -> tuple[Tensor, str]:
+def _largest(terms: Tensor, limit: int) -> tuple[list[int], str]:
     """Which terms to list, and what the others sum to; NaN counts as the largest."""
     if terms.numel() <= limit:
-        return torch.arange(terms.numel()), ""
+        return list(range(terms.numel())), ""
     size = terms.abs().double().nan_to_num(nan=torch.inf)
     shown = size.topk(limit).indices
     others = torch.ones(terms.numel(), dtype=torch.bool)
     others[shown] = False
     left = terms[others].sum().item()
-    return shown, f"… {terms.numel() - limit:,} more sum to {left:.6g}"
+    return shown.tolist(), f"… {terms.numel() - limit:,} more sum to {left:.6g}"
+
+
+def _picked(values: Tensor, places: Sequence[int]) -> list[Any]:
+    """The values at some places of a flat tensor."""
+    if len(places) == values.numel():
+        return values.tolist()
+    return values[torch.tensor(places)].tolist()
 
 
 def _plain(value: Any) -> Any:

@@ -81,8 +81,7 @@ class Moved(Node):
         if self.kind == "same":
             return tuple(index)
         if self.kind == "flat":
-            flat = _ravel(index, self.shape)
-            return tuple(int(i) for i in torch.unravel_index(torch.tensor(flat), base.shape))
+            return unravel(_ravel(index, self.shape), base.shape)
         steps = zip(index, self.value.stride(), strict=True)
         offset = self.value.storage_offset() - base.storage_offset()
         return _by_stride(offset + sum(i * stride for i, stride in steps), base)
@@ -114,7 +113,7 @@ class Elementwise(Node):
     @property
     def shape(self) -> tuple[int, ...]:
         shapes = (node.shape for node in self.operands)
-        return tuple(torch.broadcast_shapes(*shapes))  # type: ignore[no-untyped-call]
+        return tuple(torch.broadcast_shapes(*shapes))
 
 
 @dataclass(eq=False, kw_only=True)
@@ -177,6 +176,18 @@ def _ravel(index: Sequence[int], shape: Sequence[int]) -> int:
     for position, size in zip(index, shape, strict=True):
         flat = flat * size + position
     return flat
+
+
+def unravel(flat: int, shape: Sequence[int]) -> tuple[int, ...]:
+    """The index of the element that is number `flat` in row-major order.
+
+    As torch.unravel_index, whose first call takes most of a second.
+    """
+    index = []
+    for size in reversed(shape):
+        flat, position = divmod(flat, size)
+        index.append(position)
+    return tuple(reversed(index))
 
 
 def _by_stride(offset: int, base: Tensor) -> tuple[int, ...]:

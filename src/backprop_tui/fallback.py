@@ -28,7 +28,7 @@ def torch_vjp(
 
     with torch.enable_grad():
         args, kwargs = map_tensors(detached, arguments)
-        outputs = _run(op, args, kwargs)
+        outputs = run_op(op, args, kwargs)
         pairs = [(out, grad) for out, grad in zip(outputs, incoming, strict=True) if out.grad_fn]
         wanted = [tensor for tensor in fresh if tensor.requires_grad]
         if not pairs or not wanted:
@@ -43,7 +43,7 @@ def torch_vjp(
         yield next(answers) if tensor.requires_grad else None
 
 
-def _run(op: Op, args: tuple[Any, ...], kwargs: dict[str, Any]) -> list[Tensor]:
+def run_op(op: Op, args: tuple[Any, ...], kwargs: dict[str, Any]) -> list[Tensor]:
     """The op's outputs. One that works in place gets a copy to work on, since leaves refuse it."""
     if isinstance(op.function, type) and issubclass(op.function, torch.autograd.Function):
         return list(tensors(op.function.apply(*args, **kwargs)))

@@ -2,44 +2,80 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
 from typing import Any
 
 from torch import Tensor
 
 from .identity import Edge, Identities
-from .private import snapshot
+from .private import sequence_number, snapshot
 from .tape import Op
 
-Cotangents = dict[int, Tensor]
-Contributions = dict[tuple[int, int], Tensor]
+Span = tuple[int, int]  # autograd's sequence numbers before and after an op
+
+
+@dataclass
+class Captured:
+    """What a backward pass fills: see `tape.Backward` for the fields."""
+
+    cotangents: dict[int, Tensor] = field(default_factory=dict)
+    contributions: dict[tuple[int, int], Tensor] = field(default_factory=dict)
+    shared: frozenset[int] = frozenset()
+    unseen: tuple[str, ...] = ()
 
 
 @contextmanager
 def capture(
-    ops: Sequence[Op], identities: Identities
-) -> Iterator[tuple[Cotangents, Contributions]]:
-    """Two dictionaries that a backward pass run inside the block fills.
+    ops: Sequence[Op], spans: Sequence[Span], identities: Identities, roots: Sequence[Tensor]
+) -> Iterator[Captured]:
+    """Keep what a backward pass run inside the block computes.
 
     A prehook on a value's node sees the value's whole cotangent; where several ops read a
     value, a posthook on each op's own nodes sees what that op contributes.
     """
-    cotangents: Cotangents = {}
-    contributions: Contributions = {}
+    readers: Counter[int] = Counter()
+    for op in ops:
+        readers.update(set(op.inputs))
+    shared = frozenset(value for value, count in readers.items() if count > 1)
+    captured = Captured(shared=shared, unseen=unseen_nodes(roots, spans))
     by_node: dict[Any, dict[int, int]] = defaultdict(dict)
     for value, (node, number) in identities.edges():
         by_node[node][number] = value
     with ExitStack() as exits:
         for node, numbers in by_node.items():
-            exits.callback(node.register_prehook(_whole(numbers, cotangents)).remove)
-        for node, slots in _shared_inputs(ops, identities).items():
-            exits.callback(node.register_hook(_parts(slots, contributions)).remove)
-        yield cotangents, contributions
+            exits.callback(node.register_prehook(_whole(numbers, captured.cotangents)).remove)
+        for node, slots in _shared_inputs(ops, identities, shared).items():
+            exits.callback(node.register_hook(_parts(slots, captured.contributions)).remove)
+        yield captured
 
 
-def _whole(numbers: dict[int, int], cotangents: Cotangents) -> Callable[[Any], None]:
+def unseen_nodes(roots: Sequence[Tensor], spans: Sequence[Span]) -> tuple[str, ...]:
+    """The nodes below `roots` that were made while no op of the tape ran.
+
+    `spans` are autograd's sequence numbers before and after each op, in order.
+    """
+    starts = [first for first, _ in spans]
+    pending = [root.grad_fn for root in roots if root.grad_fn is not None]
+    seen, found = set(pending), []
+    while pending:
+        node = pending.pop()
+        if node.name() != "torch::autograd::AccumulateGrad":
+            number = sequence_number(node)
+            at = bisect_right(starts, number) - 1
+            if at < 0 or number >= spans[at][1]:
+                found.append(node.name())
+        for below, _ in node.next_functions:
+            if below is not None and below not in seen:
+                seen.add(below)
+                pending.append(below)
+    return tuple(found)
+
+
+def _whole(numbers: dict[int, int], cotangents: dict[int, Tensor]) -> Callable[[Any], None]:
     def prehook(grads: tuple[Tensor | None, ...]) -> None:
         for number, value in numbers.items():
             grad = grads[number] if number < len(grads) else None
@@ -52,7 +88,9 @@ def _whole(numbers: dict[int, int], cotangents: Cotangents) -> Callable[[Any], N
 Slots = list[tuple[int, tuple[int, int]]]  # position among a node's inputs, (op, value)
 
 
-def _parts(slots: Slots, contributions: Contributions) -> Callable[[Any, Any], None]:
+def _parts(
+    slots: Slots, contributions: dict[tuple[int, int], Tensor]
+) -> Callable[[Any, Any], None]:
     def hook(grad_inputs: tuple[Tensor | None, ...], grad_outputs: Any) -> None:
         for position, key in slots:
             grad = grad_inputs[position]
@@ -63,14 +101,13 @@ def _parts(slots: Slots, contributions: Contributions) -> Callable[[Any, Any], N
     return hook
 
 
-def _shared_inputs(ops: Sequence[Op], identities: Identities) -> dict[Any, Slots]:
+def _shared_inputs(
+    ops: Sequence[Op], identities: Identities, shared: frozenset[int]
+) -> dict[Any, Slots]:
     """Where the ops' own nodes lead into a value that several ops read."""
-    readers: Counter[int] = Counter()
-    for op in ops:
-        readers.update(set(op.inputs))
     found: dict[Any, Slots] = defaultdict(list)
     for op in ops:
-        if not any(readers[value] > 1 for value in op.inputs):
+        if shared.isdisjoint(op.inputs):
             continue
         ends: dict[Edge, int] = {}
         for value in op.inputs:
@@ -80,7 +117,7 @@ def _shared_inputs(ops: Sequence[Op], identities: Identities) -> dict[Any, Slots
         made = (value for value in op.results if value not in op.inputs)
         starts = [edge[0] for value in made if (edge := identities.edge(value))]
         for node, position, value in _own_nodes(starts, ends):
-            if readers[value] > 1:
+            if value in shared:
                 found[node].append((position, (op.index, value)))
     return found
 

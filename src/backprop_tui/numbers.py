@@ -91,7 +91,8 @@ def choose_format(values: Tensor, whole: bool = True, fewest: int = 1) -> Number
         return NumberFormat(one.kind, one.decimals, one.part, pair=True)
     if not values.is_floating_point():
         return NumberFormat("integer", 0, max(floor, _widest(values, "integer", 0)))
-    finite = values[values.isfinite()].double()
+    mask = values.isfinite()
+    finite = values.double() if bool(mask.all()) else values[mask].double()
     kind, decimals = _notation(finite, fewest)
     width = max(floor, 3, _widest(finite, kind, decimals))
     return NumberFormat(kind, decimals, width)

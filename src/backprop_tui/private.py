@@ -32,6 +32,18 @@ def unseen() -> AbstractContextManager[None]:
     return disabled
 
 
+def next_sequence_number() -> int:
+    """The number that autograd will give to the next node it makes in this thread."""
+    number: int = torch.autograd._get_sequence_nr()
+    return number
+
+
+def sequence_number(node: Any) -> int:
+    """The number that autograd gave to a node when it made it."""
+    number: int = node._sequence_nr()
+    return number
+
+
 class _Guardless(dict[str, Any]):
     """A module's globals in which no argument ever claims to override torch functions."""
 

@@ -1,119 +1,75 @@
-"""Traces as tables and as the JSON of ``check --json``."""
+"""A Report as text: the table of parameters, the ops that need a word, the verdict."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterable, Sequence
-from typing import Any
+from collections.abc import Iterator
 
+from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from .compare import Comparison, Verdict
-from .compare import worst as worst_of
-from .formula import shape_text
-from .steps import Group, Trace
+from .check import ParameterRow, Report, Step
+from .compare import Verdict
 
-VERSION = 1
-"""Of the JSON's shape; it grows when a field changes its meaning or goes."""
-
-_AGREED = (Verdict.EXACT, Verdict.ROUNDING)
 _COLOURS = {"exact": "green", "rounding": "cyan", "amber": "yellow", "different": "red"}
+_SHOWN = 200
 
 
-def exit_code(verdict: Verdict) -> int:
-    """0 when every comparison is exact or rounding, else 1."""
-    return 0 if verdict in _AGREED else 1
+def exit_code(report: Report) -> int:
+    """0 when every gradient is verified, else 1."""
+    return 0 if report.ok else 1
 
 
-def to_dict(steps: Sequence[dict[str, Any]], verdict: Verdict) -> dict[str, Any]:
-    """The stable JSON of ``check --json``, from what `step_dict` made of each step.
-
-    ``{"version", "steps": [{"loss", "parameters": [{"name", "shape", "verdict", "rho",
-    "max_abs", "max_rel"}], "ops": [{"op", "module", "rule", "isolated", "chained"}]}],
-    "verdict"}``
-    """
-    return {"version": VERSION, "steps": list(steps), "verdict": str(verdict)}
+def render(report: Report) -> RenderableType:
+    """The whole report."""
+    tables = [table(step, number) for number, step in enumerate(report.steps, 1)]
+    return Group(*tables, *summary(report))
 
 
-def step_dict(trace: Trace) -> dict[str, Any]:
-    """One training step for the JSON; numbers that JSON cannot hold are null."""
-    parameters = [
-        {
-            "name": item.name,
-            "shape": list(item.value.shape),
-            "verdict": str(item.comparison.verdict),
-            "rho": _number(item.comparison.rho),
-            "max_abs": _number(item.comparison.max_abs),
-            "max_rel": _number(item.comparison.max_rel),
-        }
-        for item in trace.gradients
-    ]
-    ops = [
-        {
-            "op": group.op,
-            "module": group.layer,
-            "rule": group.rule,
-            "isolated": _verdict(group.isolated),
-            "chained": str(worst_of(_comparisons(trace, group))),
-        }
-        for group in _backward_groups(trace)
-    ]
-    return {"loss": _number(trace.loss), "parameters": parameters, "ops": ops}
-
-
-def _backward_groups(trace: Trace) -> Iterable[Group]:
-    """The ops that carry gradient, in the order in which the forward pass ran them."""
-    visited = [group for group in trace.groups if group.phase == "backward" and group.steps]
-    return [group for group in reversed(visited) if group.op != "seed"]
-
-
-def _comparisons(trace: Trace, group: Group) -> Iterable[Comparison | None]:
-    for index in group.steps:
-        twin = trace.steps[index].twin
-        yield twin.comparison if twin else None
-
-
-def _verdict(comparison: Comparison | None) -> str:
-    return str(comparison.verdict if comparison else Verdict.UNCHECKED)
-
-
-def _number(value: float) -> float | None:
-    return value if math.isfinite(value) else None
-
-
-def table(trace: Trace) -> Table:
-    """Manual against autograd, a row for each parameter."""
-    grid = Table(
-        title=f"{trace.title} · iteration {trace.iteration} · loss {trace.loss:.6g}",
-        title_justify="left",
-    )
-    for heading in ("", "parameter", "shape", "verdict"):
-        grid.add_column(heading, no_wrap=heading != "shape")
-    for heading in ("ρ", "max abs", "max rel"):
-        grid.add_column(heading, justify="right")
-    for item in trace.gradients:
-        found = item.comparison
-        cells = [f"{figure:.2g}" for figure in (found.rho, found.max_abs, found.max_rel)]
-        shape = shape_text(item.value)
-        grid.add_row(Text(item.label), Text(item.name), shape, badge(found), *cells)
+def table(step: Step, number: int) -> Table:
+    """Manual against autograd, a row for each leaf."""
+    loss = "" if step.loss is None else f" · loss {step.loss:.6g}"
+    grid = Table(title=f"step {number}{loss}", title_justify="left")
+    for heading in ("parameter", "shape", "verdict"):
+        grid.add_column(heading, no_wrap=True)
+    for heading in ("ρ", "max abs", "max rel", "ulps"):
+        grid.add_column(heading, justify="right", no_wrap=True)
+    for row in step.parameters[:_SHOWN]:
+        figures = [f"{item:.2g}" for item in (row.rho, row.max_abs, row.max_rel, row.ulps)]
+        shape = "×".join(map(str, row.shape)) or "scalar"
+        grid.add_row(Text(row.name), shape, badge(row.verdict, row.nonfinite), *figures)
+    if len(step.parameters) > _SHOWN:
+        grid.add_row(f"… {len(step.parameters) - _SHOWN} more")
     return grid
 
 
-def badge(found: Comparison) -> Text:
-    """``✓ exact``, and how many elements are not finite."""
-    text = f"{found.verdict.glyph} {found.verdict}"
-    if found.nonfinite:
-        text += f" ({found.nonfinite} not finite)"
-    return Text(text, style=_COLOURS.get(found.verdict, ""))
-
-
-def summary(verdict: Verdict, count: int, warning: str = "") -> Text:
-    """How many steps were checked, their worst verdict, and why it was to be expected."""
+def summary(report: Report) -> Iterator[Text]:
+    """The verdict, the culprit, and what could not be verified."""
+    verdict = report.verdict
+    count = len(report.steps)
     steps = f"{count} training step" + ("s" if count > 1 else "")
-    said = "agree" if verdict in _AGREED else "differ"
+    said = "agree" if report.ok else "differ"
+    if verdict in (Verdict.UNVERIFIED, Verdict.UNCHECKED):
+        said = "cannot be compared everywhere"
     line = f"{verdict.glyph} {verdict}: manual and autograd {said} in {steps}"
-    text = Text(line, _COLOURS.get(verdict, ""))
-    if warning:
-        text.append(f"\n{warning}", "default")
-    return text
+    yield Text(line, _COLOURS.get(verdict, ""))
+    culprit = report.worst
+    if culprit is not None and not isinstance(culprit, ParameterRow):
+        where = " ".join(filter(None, [culprit.module, culprit.source]))
+        yield Text(f"first op at fault: {culprit.op} {where}".rstrip(), "red")
+    coverage = report.coverage
+    yield Text(f"rules: {coverage.ruled} of {coverage.total} ops that carry gradient")
+    if coverage.missing:
+        yield Text(f"no rule: {', '.join(coverage.missing)}", "yellow")
+    if coverage.unseen:
+        yield Text(f"unseen by the recorder: {', '.join(coverage.unseen)}", "yellow")
+    if report.warning:
+        yield Text(report.warning)
+
+
+def badge(verdict: Verdict, nonfinite: int) -> Text:
+    """``✓ exact``, and how many elements are not finite."""
+    said = f" ({nonfinite} not finite)" if nonfinite else ""
+    return Text(f"{verdict.glyph} {verdict}{said}", _COLOURS.get(verdict, ""))
+
+

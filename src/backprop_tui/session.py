@@ -87,7 +87,7 @@ class Session(ABC):
 
     @abstractmethod
     def record(self, iteration: int) -> Trace:
-        """Run one training step on the model as it stands, recorded."""
+        """Run the training step of `iteration`, recorded, and walk it."""
 
     def trace(self, iteration: int) -> Trace:
         """The training step of `iteration`, the same however one gets there.
@@ -98,9 +98,7 @@ class Session(ABC):
         if not 1 <= iteration <= self.iterations:
             raise IndexError(f"no iteration {iteration}: there are 1 to {self.iterations}")
         if iteration not in self._traces:
-            self.run_to(iteration)
             trace = self.record(iteration)
-            self._arrive(iteration + 1, trace.loss)
             self._traces[iteration] = trace
             if len(self._traces) > _CACHED_TRACES:
                 self._traces.popitem(last=False)
@@ -122,12 +120,12 @@ class Session(ABC):
                 self._snapshots[start].restore(self.model, self.optimizer)
                 self._next = start
         while self._next < iteration:
-            self._arrive(self._next + 1, self.train(self._next))
+            self.arrive(self._next + 1, self.train(self._next))
             if not progress(self._next):
                 break
         return self._next
 
-    def _arrive(self, iteration: int, loss: float) -> None:
+    def arrive(self, iteration: int, loss: float) -> None:
         """The model now stands before `iteration`; the step before it had this loss."""
         self.losses[iteration - 1] = loss
         self._next = iteration

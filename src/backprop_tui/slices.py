@@ -194,10 +194,12 @@ def neighbour(view: View, direction: int) -> View | None:
 
 def as_matrix(view: View) -> View:
     """The view with its leading ranges fixed at their first position, until two are left."""
+    if not all(view.shape):
+        return view  # no element, no first position
     surplus = len(view.ranges()) - 2
     picks: list[int | range] = []
     for pick in view.picks:
-        if surplus > 0 and isinstance(pick, range) and len(pick):
+        if surplus > 0 and isinstance(pick, range):
             picks.append(pick[0])
             surplus -= 1
         else:

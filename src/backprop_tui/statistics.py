@@ -7,7 +7,7 @@ layout, larger than the memory left, can be summed up, and the work can be stopp
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -73,7 +73,7 @@ def statistics(
 
 
 def sampled_statistics(tensor: Tensor, limit: int, bins: int = BINS) -> Statistics:
-    """The statistics of at most `limit` random elements; norm and counts are scaled up.
+    """The statistics of at most `limit` elements; norm and counts are scaled up.
 
     Exact where the tensor has no more than `limit` elements.
     """
@@ -100,18 +100,22 @@ def sampled_statistics(tensor: Tensor, limit: int, bins: int = BINS) -> Statisti
 
 
 def sample(tensor: Tensor, limit: int) -> Tensor:
-    """At most `limit` elements as a 1-d tensor: all of them, or random ones.
+    """At most `limit` elements as a 1-d tensor: all of them, or evenly spread ones.
 
-    The same ones each time, and torch's own random state is left alone: a debugger that
-    draws from it would change the run it shows.
+    Spread, not drawn: a debugger that draws random numbers would change the run it shows,
+    and a view with steps is a hundred times faster to read than scattered elements.
     """
     tensor = tensor.detach()
-    if tensor.numel() <= limit:
-        return tensor.reshape(-1)
-    generator = torch.Generator().manual_seed(0)
-    flat = torch.randint(tensor.numel(), (limit,), generator=generator)
-    where = torch.unravel_index(flat.to(tensor.device), tensor.shape)
-    return tensor[where]
+    steps = [1] * tensor.dim()
+    while tensor[_stepped(steps)].numel() > limit:
+        counts = tensor[_stepped(steps)].shape
+        longest = max(range(len(counts)), key=counts.__getitem__)
+        steps[longest] = 2 * steps[longest] + 1  # odd: structure often repeats evenly
+    return tensor[_stepped(steps)].reshape(-1)
+
+
+def _stepped(steps: Sequence[int]) -> tuple[slice, ...]:
+    return tuple(slice(None, None, step) for step in steps)
 
 
 def pieces(tensor: Tensor, limit: int) -> Iterator[Tensor]:
@@ -135,12 +139,11 @@ def _real(piece: Tensor) -> Tensor:
 
 def _histogram(values: Tensor, bins: int, low: float, high: float) -> Tensor:
     """Counts of the finite values in equal bins; all in the middle where low equals high."""
-    finite = values[values.isfinite()]
     if low == high or not math.isfinite(high - low):
         counts = torch.zeros(bins, dtype=torch.float64)
-        counts[bins // 2] = finite.numel()
+        counts[bins // 2] = int(values.isfinite().sum())
         return counts
-    return torch.histc(finite, bins, low, high)
+    return torch.histc(values, bins, low, high)  # which leaves out NaN and the infinities
 
 
 class _Sums:
@@ -158,12 +161,12 @@ class _Sums:
     def add(self, values: Tensor) -> None:
         """Take in a flat float64 piece."""
         self.count += values.numel()
-        finite = values
-        if not bool(values.isfinite().all()):
+        finite, mask = values, values.isfinite()
+        if not bool(mask.all()):
             self.nan += int(values.isnan().sum())
             self.posinf += int(values.isposinf().sum())
             self.neginf += int(values.isneginf().sum())
-            finite = values[values.isfinite()]
+            finite = values[mask]
         if not finite.numel():
             return
         self.zeros += finite.numel() - int(finite.count_nonzero())

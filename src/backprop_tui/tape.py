@@ -88,14 +88,18 @@ class Backward:
         cotangents: value index -> dL/dvalue as autograd had it in this pass.
         contributions: (op index, value index) -> what that op alone gave to dL/dvalue,
             kept where several ops read the value.
+        shared: the values that several ops read.
         after: how many ops the tape held when it began.
+        unseen: nodes of autograd's graph that no op on the tape made.
     """
 
     roots: tuple[int, ...]
     seeds: tuple[Tensor, ...]
     cotangents: Mapping[int, Tensor]
     contributions: Mapping[tuple[int, int], Tensor]
+    shared: frozenset[int]
     after: int
+    unseen: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True, eq=False)

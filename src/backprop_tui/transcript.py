@@ -63,7 +63,7 @@ def _step(step: Step) -> Iterator[str]:
         found = step.twin.comparison
         detail = f" ({step.twin.detail})" if step.twin.detail else ""
         gap = "" if found.max_abs == 0 else f", max difference {found.max_abs:.3g}"
-        yield f"    {step.twin.label}{detail}: {badge(found).plain}{gap}"
+        yield f"    {step.twin.label}{detail}: {badge(found.verdict, found.nonfinite).plain}{gap}"
         if found.max_abs != 0:
             yield from values(step.twin.value)
 

@@ -14,11 +14,12 @@ from .compare import compare
 from .formula import algebra, formula, shape_text
 from .lines import Line, needed, returned, trace
 from .naming import Names, Naming
+from .numeric import widen
 from .rules.optimizer import UPDATES
 from .steps import Given, Gradient, Group, Step, Trace, Twin
 from .tape import Backward, Op, Tape, Update, tensors
 from .torch_formulas import formula_of
-from .witness import Witness, widen
+from .witness import Witness
 
 
 def walk(

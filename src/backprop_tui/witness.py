@@ -8,8 +8,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 import torch
 from torch import Tensor
 
-from .backward import Convert, Derivation, derive, forward, isolate
-from .compare import Comparison, compare
+from .backward import Convert, Derivation, Visit, derive, forward, incoming_of, isolate
+from .compare import Comparison, compare, same_bits
+from .numeric import widen
 from .tape import Backward, Op, Tape
 
 _DRAWS = 3
@@ -44,9 +45,13 @@ class Witness:
             lambda: _known(made.cotangents.get(index) for made in self._perturbed),
         )
 
-    def isolated(self, op: Op) -> Comparison | None:
-        """The worst of one op's own cotangents, its rule fed with autograd's incoming ones."""
-        found = contributions(self._backward, op, isolate(self._backward, op).outgoing)
+    def isolated(self, op: Op, chained: Visit | None = None) -> Comparison | None:
+        """The worst of one op's own cotangents, its rule fed with autograd's incoming ones.
+
+        A `chained` visit that came with the same bits as autograd's has the answer already.
+        """
+        visit = chained if chained and self._came_exact(chained) else isolate(self._backward, op)
+        found = contributions(self._backward, op, visit.outgoing)
         results = []
         for value, manual, autograd in found:
 
@@ -66,6 +71,13 @@ class Witness:
                 )
             )
         return max(results, key=lambda item: item.verdict.rank, default=None)
+
+    def _came_exact(self, visit: Visit) -> bool:
+        autograd = incoming_of(self._backward, visit.op)
+        return len(autograd) == len(visit.incoming) and all(
+            same_bits(mine, theirs)
+            for mine, theirs in zip(visit.incoming, autograd.values(), strict=True)
+        )
 
     def _values(self, convert: Convert) -> dict[int, Tensor]:
         with torch.no_grad():
@@ -103,7 +115,7 @@ def contributions(
             manual[value] = cotangent if before is None else before + cotangent
     for value, cotangent in manual.items():
         autograd = backward.contributions.get((op.index, value))
-        if autograd is None and value not in {shared for _, shared in backward.contributions}:
+        if autograd is None and value not in backward.shared:
             autograd = backward.cotangents.get(value)
         if autograd is not None:
             yield value, cotangent, autograd
@@ -111,13 +123,6 @@ def contributions(
 
 def _known(found: Iterable[Tensor | None]) -> Iterator[Tensor]:
     return (tensor for tensor in found if tensor is not None)
-
-
-def widen(tensor: Tensor) -> Tensor:
-    """To float64 or complex128; what is not floating stays."""
-    if tensor.is_complex():
-        return tensor.to(torch.complex128)
-    return tensor.to(torch.float64) if tensor.is_floating_point() else tensor
 
 
 def shaken(seed: int) -> Convert:

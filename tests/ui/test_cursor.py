@@ -127,9 +127,17 @@ def test_a_condition_stops_where_it_holds() -> None:
     assert cursor.next_stop(make(), 8, -1, (), lambda step: step in (3, 7)) == 7
 
 
-def test_operands_are_named_as_on_the_screen() -> None:
-    line = SimpleNamespace(reads={"dy": 1, "input": 2, "lr": 3})
-    step: Any = SimpleNamespace(line=line, names={"dy": "re", "input": "x4", "dweight": "rex4"})
-    assert cursor.operands(step) == {"re", "x4", "lr"}
-    seed: Any = SimpleNamespace(line=None, names={})
-    assert cursor.operands(seed) == set()
+def test_operands_are_the_last_binding_of_each_name() -> None:
+    trace = make()
+    for step, name in enumerate(["x1", "x2", "x4", "re", "re", "res", "rex4", "rex2", "P0"]):
+        trace.steps[step].name = name
+        trace.steps[step].names = {"dy": "re", "input": "x4", "grad": "pgrad[0]", "x": "x"}
+        trace.steps[step].line = None
+    trace.given = (SimpleNamespace(name="x", label="x", value=torch.ones(1)),)
+    trace.steps[7].twin = SimpleNamespace(label="pgrad[0]", comparison=None)
+    trace.steps[6].line = SimpleNamespace(reads={"dy": 1, "input": 2, "x": 3})
+    # The first `re` is the error of the loss, the second its slope: the line reads the second.
+    assert cursor.operands(trace, 6) == {"step:4", "step:2", "given:x"}
+    trace.steps[8].line = SimpleNamespace(reads={"grad": 1})
+    assert cursor.operands(trace, 8) == {"twin:7"}
+    assert cursor.operands(trace, 0) == set()

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from ..naming import Naming
-from ..record import record
+from ..recorder import record
 from ..session import Session
 from ..steps import Trace
 from ..tape import Tape
@@ -64,19 +64,36 @@ class TwoLayer(Session):
         self.optimizer.step()
         return loss.item()
 
-    def record(self, iteration: int) -> Trace:
+    def tape(self, iteration: int) -> Tape:
+        """One training step, recorded."""
+        self.run_to(iteration)
         with record(self.model) as tape:
-            self.train(iteration)
-        weights = _updated(tape) if self.options.update_first else {}
+            loss = self.train(iteration)
+        self.arrive(iteration + 1, loss)
+        return tape
+
+    def given(self, tape: Tape) -> dict[int, Tensor]:
+        """What the hand computation starts from in place of the recorded leaves."""
+        if not self.options.update_first:
+            return {}
+        return {update.value: update.after for update in tape.updates}
+
+    @property
+    def warning(self) -> str:
+        """Why manual and autograd are to differ, if they are."""
+        return _DRIFT if self.options.update_first else ""
+
+    def record(self, iteration: int) -> Trace:
+        tape = self.tape(iteration)
         trace = walk(
             tape,
             title=self.title,
             iteration=iteration,
             naming=naming(self.options.depth),
-            given=weights,
+            given=self.given(tape),
             updates_first=self.options.update_first,
             constants={"lr": self.options.lr},
-            warning=_DRIFT if self.options.update_first else "",
+            warning=self.warning,
         )
         return replace(trace, dimensions=dimensions(trace, self.options.depth))
 
@@ -152,11 +169,6 @@ def _notes(depth: int) -> dict[str, str]:
         "backward sum_rex2": "The same sum over the rows, one layer down.",
         "backward regx2": "The same product, one layer down: rex2 stands where re stood.",
     }
-
-
-def _updated(tape: Tape) -> dict[int, Tensor]:
-    """Every parameter as it is after the update."""
-    return {update.value: update.after for update in tape.updates}
 
 
 def _title(options: Options) -> str:

@@ -5,7 +5,7 @@ from torch import Tensor
 
 from .broadcast import unbroadcast
 from .registry import rule, sample, spellings
-from .samples import anywhere, pairs
+from .samples import anywhere, pairs, positive_pairs
 
 
 def scaled_pairs(make):
@@ -170,5 +170,111 @@ def neg(input):
     def backward(dy):
         dinput = -dy
         return dinput
+
+    return y, backward
+
+
+def three_samples(make):
+    yield sample(make(2, 3), make(3), make.positive(2, 1), value=0.5)
+
+
+@rule(*spellings("addcmul"), samples=three_samples)
+def addcmul(input, tensor1, tensor2, *, value=1):
+    """y = a + v·b·c."""
+    y = input + value * tensor1 * tensor2
+
+    def backward(dy):
+        dinput = unbroadcast(dy, input)
+        dtensor1 = unbroadcast(dy * value * tensor2, tensor1)
+        dtensor2 = unbroadcast(dy * value * tensor1, tensor2)
+        return dinput, dtensor1, dtensor2
+
+    return y, backward
+
+
+@rule(*spellings("addcdiv"), samples=three_samples)
+def addcdiv(input, tensor1, tensor2, *, value=1):
+    """y = a + v·b/c."""
+    y = input + value * tensor1 / tensor2
+
+    def backward(dy):
+        dinput = unbroadcast(dy, input)
+        dtensor1 = unbroadcast(dy * value / tensor2, tensor1)
+        dtensor2 = unbroadcast(-dy * value * tensor1 / (tensor2 * tensor2), tensor2)
+        return dinput, dtensor1, dtensor2
+
+    return y, backward
+
+
+def lerp_samples(make):
+    yield sample(make(2, 3), make(3), 0.3)
+    yield sample(make(2, 3), make(2, 3), make(3))
+
+
+@rule(*spellings("lerp"), samples=lerp_samples)
+def lerp(input, end, weight):
+    """The way from a to b, y = a + w·(b − a)."""
+    y = torch.lerp(input, end, weight)
+
+    def backward(dy):
+        dinput = unbroadcast(dy * (1 - weight), input)
+        dend = unbroadcast(dy * weight, end)
+        dweight = unbroadcast(dy * (end - input), weight)
+        return dinput, dend, dweight
+
+    return y, backward
+
+
+@rule(*spellings("fmod"), samples=positive_pairs)
+def fmod(input, other):
+    """What is left of a divided by b, rounded to 0: y = a − b·trunc(a/b)."""
+    y = torch.fmod(input, other)
+
+    def backward(dy):
+        dinput = unbroadcast(dy, input)
+        dother = unbroadcast(-dy * torch.div(input, other, rounding_mode="trunc"), other)
+        return dinput, dother
+
+    return y, backward
+
+
+@rule(*spellings("remainder"), samples=positive_pairs)
+def remainder(input, other):
+    """What is left of a divided by b, rounded down: y = a − b·floor(a/b)."""
+    y = torch.remainder(input, other)
+
+    def backward(dy):
+        dinput = unbroadcast(dy, input)
+        dother = unbroadcast(-dy * torch.div(input, other, rounding_mode="floor"), other)
+        return dinput, dother
+
+    return y, backward
+
+
+@rule(Tensor.__rmod__, samples=positive_pairs)
+def rmod(input, other):
+    """The reflected remainder, of b divided by a."""
+    y, reflected = remainder(other, input)
+
+    def backward(dy):
+        dother, dinput = reflected(dy)
+        return dinput, dother
+
+    return y, backward
+
+
+@rule(*spellings("float_power"), samples=pow_samples)
+def float_power(input, exponent):
+    """The power in double precision."""
+    y = torch.float_power(input, exponent)
+    base = input.to(y.dtype) if isinstance(input, Tensor) else input
+    raised = exponent.to(y.dtype) if isinstance(exponent, Tensor) else exponent
+    _, powered = pow(base, raised)
+
+    def backward(dy):
+        dbase, draised = powered(dy)
+        dinput = None if dbase is None else unbroadcast(dbase, input)
+        dexponent = None if draised is None else unbroadcast(draised, exponent)
+        return dinput, dexponent
 
     return y, backward

@@ -189,3 +189,107 @@ def inner(input, other):
         return dinput, dother
 
     return y, backward
+
+
+# Products added to a tensor, y = β·input + α·product
+
+
+@rule(*spellings("addmm"), samples=lambda make: [sample(make(4), make(2, 3), make(3, 4), alpha=0.5)])
+def addmm(input, mat1, mat2, *, beta=1, alpha=1):
+    """y = β·c + α·a·b for matrices."""
+    y = beta * input + alpha * (mat1 @ mat2)
+
+    def backward(dy):
+        dinput = unbroadcast(beta * dy, input)
+        dproduct = alpha * dy
+        dmat1 = dproduct @ mat2.t()
+        dmat2 = mat1.t() @ dproduct
+        return dinput, dmat1, dmat2
+
+    return y, backward
+
+
+def baddbmm_samples(make):
+    yield sample(make(2, 4), make(5, 2, 3), make(5, 3, 4), beta=0.5)
+
+
+@rule(*spellings("baddbmm"), samples=baddbmm_samples)
+def baddbmm(input, batch1, batch2, *, beta=1, alpha=1):
+    """y = β·c + α·a·b for batches of matrices."""
+    y = beta * input + alpha * (batch1 @ batch2)
+
+    def backward(dy):
+        dinput = unbroadcast(beta * dy, input)
+        dproduct = alpha * dy
+        dbatch1 = dproduct @ batch2.mT
+        dbatch2 = batch1.mT @ dproduct
+        return dinput, dbatch1, dbatch2
+
+    return y, backward
+
+
+@rule(*spellings("addbmm"), samples=baddbmm_samples)
+def addbmm(input, batch1, batch2, *, beta=1, alpha=1):
+    """y = β·c + α·Σₖ aₖ·bₖ over a batch of matrices."""
+    y = beta * input + alpha * (batch1 @ batch2).sum(0)
+
+    def backward(dy):
+        dinput = unbroadcast(beta * dy, input)
+        dproduct = alpha * dy
+        dbatch1 = dproduct @ batch2.mT
+        dbatch2 = batch1.mT @ dproduct
+        return dinput, dbatch1, dbatch2
+
+    return y, backward
+
+
+@rule(*spellings("addmv"), samples=lambda make: [sample(make(2), make(2, 3), make(3), alpha=0.5)])
+def addmv(input, mat, vec, *, beta=1, alpha=1):
+    """y = β·c + α·A·v for a matrix and a vector."""
+    y = beta * input + alpha * (mat @ vec)
+
+    def backward(dy):
+        dinput = unbroadcast(beta * dy, input)
+        dproduct = alpha * dy
+        dmat = dproduct.unsqueeze(1) * vec
+        dvec = mat.t() @ dproduct
+        return dinput, dmat, dvec
+
+    return y, backward
+
+
+@rule(*spellings("addr"), samples=lambda make: [sample(make(2, 3), make(2), make(3), alpha=0.5)])
+def addr(input, vec1, vec2, *, beta=1, alpha=1):
+    """y = β·c + α·a⊗b for two vectors."""
+    y = beta * input + alpha * (vec1.unsqueeze(1) * vec2)
+
+    def backward(dy):
+        dinput = unbroadcast(beta * dy, input)
+        dproduct = alpha * dy
+        dvec1 = dproduct @ vec2
+        dvec2 = dproduct.t() @ vec1
+        return dinput, dvec1, dvec2
+
+    return y, backward
+
+
+@rule(F.bilinear, samples=lambda make: [sample(make(5, 2), make(5, 3), make(4, 2, 3), make(4))])
+def bilinear(input1, input2, weight, bias=None):
+    """y[k] = aᵀ·W[k]·b + bias[k]."""
+    y = torch.einsum("...i,kij,...j->...k", input1, weight, input2)
+    if bias is not None:
+        y = y + bias
+
+    def backward(dy):
+        dinput1 = torch.einsum("...k,kij,...j->...i", dy, weight, input2)
+        dinput2 = torch.einsum("...k,kij,...i->...j", dy, weight, input1)
+        dweight = torch.einsum("nk,ni,nj->kij", rows(dy), rows(input1), rows(input2))
+        dbias = rows(dy).sum(0) if bias is not None else None
+        return dinput1, dinput2, dweight, dbias
+
+    return y, backward
+
+
+def rows(tensor):
+    """A tensor as a matrix: all but the last dimension made one."""
+    return tensor.reshape(math.prod(tensor.shape[:-1]), tensor.shape[-1])

@@ -54,7 +54,7 @@ class LossCurve(Widget, can_focus=True):
 
     HELP: ClassVar[str] = "The loss over the iterations visited; the mark is where you stand."
     DEFAULT_CSS = """
-    LossCurve { layout: vertical; }
+    LossCurve { layout: vertical; height: 1fr; }
     LossCurve > #loss-now { height: 1; text-wrap: nowrap; }
     LossCurve > #loss-strip { height: 1fr; text-wrap: nowrap; }
     LossCurve > PlotWidget { height: 1fr; display: none; }
@@ -114,8 +114,10 @@ class LossCurve(Widget, can_focus=True):
         width, height = self.size
         plotted = len(points) > 1 and width >= SMALLEST_PLOT[0] and height >= SMALLEST_PLOT[1]
         self.set_class(plotted, "-plot")
-        if plotted:
-            self._draw_plot(points)
+        if plotted and self._plot is None:
+            self.call_later(self._add_plot)
+        elif plotted and self._plot is not None:
+            self._draw_plot(self._plot, points)
         else:
             self.query_one("#loss-strip", Static).update(self._strip(points), layout=False)
 
@@ -143,18 +145,21 @@ class LossCurve(Widget, can_focus=True):
         levels = [loss - low + (max(losses) - low) / len(BARS) for loss in losses]
         return Text(strip([level or 1.0 for level in levels]), self._palette.formula)
 
-    def _draw_plot(self, points: Sequence[tuple[int, float]]) -> None:
+    async def _add_plot(self) -> None:
         # Imported here: it brings numpy, which would delay the first frame by 80 ms.
-        from textual_plot import HiResMode, PlotWidget
+        from textual_plot import PlotWidget
 
-        if self._plot is None:
-            plot = self._plot = PlotWidget(allow_pan_and_zoom=False)
-            plot.can_focus = False
-            plot.margin_top, plot.margin_bottom, plot.margin_left = 0, 1, 9
-            self.mount(plot)
-            self.call_after_refresh(self._draw_plot, points)
-            return
-        palette, plot = self._palette, self._plot
+        plot = PlotWidget(allow_pan_and_zoom=False)
+        plot.can_focus = False
+        await self.mount(plot)
+        plot.margin_top, plot.margin_bottom, plot.margin_left = 0, 1, 9
+        self._plot, self._drawn = plot, None
+        self._draw()
+
+    def _draw_plot(self, plot: PlotWidget, points: Sequence[tuple[int, float]]) -> None:
+        from textual_plot import HiResMode
+
+        palette = self._palette
         shown = dict(points)
         x = resample(list(shown), POINTS)
         scale = math.log10 if self._logarithmic else float

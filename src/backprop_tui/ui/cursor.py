@@ -132,6 +132,19 @@ def next_stop(
     return next((i for i in ahead if i in firsts or holds(i)), None)
 
 
-def operands(step: Step) -> set[str]:
-    """The names on screen that a step's line reads."""
-    return {step.names.get(name, name) for name in step.line.reads} if step.line else set()
+def operands(trace: Trace, at: int) -> frozenset[str]:
+    """The rows (see `rows.Row.key`) of the values that the line at `at` reads.
+
+    A name that was bound twice means its last binding before the line.
+    """
+    step = trace.steps[at]
+    reads = {step.names.get(name, name) for name in step.line.reads} if step.line else set()
+    found = set()
+    for earlier in reversed(trace.steps[:at]):
+        if earlier.name in reads:
+            reads.discard(earlier.name)
+            found.add(f"step:{earlier.index}")
+        if earlier.twin is not None and earlier.twin.label in reads:
+            reads.discard(earlier.twin.label)
+            found.add(f"twin:{earlier.index}")
+    return frozenset(found | {f"given:{g.name}" for g in trace.given if g.name in reads})

@@ -27,12 +27,23 @@ if TYPE_CHECKING:
 class Desk(Travel):
     """The names of the screen, and what one can do with them."""
 
+    HELP_TITLE = "Looking and taking out"
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("enter", "focus_pane('inspector')", "inspect", show=False, id="inspect.current"),
-        Binding("y", "copy", "copy", id="copy.literal"),
-        Binding("Y", "copy_as", "copy as…", show=False, id="copy.as"),
+        Binding(
+            "y",
+            "copy",
+            "copy",
+            tooltip="copy the tensor as a literal, the same bits",
+            id="copy.literal",
+        ),
+        Binding(
+            "Y", "copy_as", "copy as…", show=False, tooltip="copy in another form", id="copy.as"
+        ),
         Binding("w", "write", "write to a file", show=False, id="write.file"),
-        Binding("r", "repl", "REPL", id="repl.open"),
+        Binding(
+            "r", "repl", "REPL", tooltip="a REPL with every tensor by its name", id="repl.open"
+        ),
         Binding("colon", "evaluate", "eval", tooltip="evaluate an expression", id="evaluate.open"),
         Binding("W", "pin", "watch the last expression", show=False, id="watches.pin"),
     ]

@@ -63,13 +63,20 @@ class Frame(Screen[None]):
         (11, "-low"),
         (28, "-tall"),
     ]
+    HELP_TITLE = "Panes"
     BINDINGS: ClassVar[list[BindingType]] = [
         *(
             Binding(str(number), f"focus_pane('{pane}')", f"{pane} pane", False, id=f"pane.{pane}")
             for number, pane in enumerate(PANES, 1)
         ),
-        Binding("z", "zoom", "zoom", show=False, id="view.zoom"),
-        Binding("v", "charts", "charts", show=False, id="view.charts"),
+        Binding("tab", "app.focus_next", "next pane", show=False, id="pane.next"),
+        Binding("shift+tab", "app.focus_previous", "previous pane", show=False, id="pane.previous"),
+        Binding(
+            "z", "zoom", "zoom", False, tooltip="give this pane the whole screen", id="view.zoom"
+        ),
+        Binding(
+            "v", "charts", "charts", False, tooltip="loss curve and gradients", id="view.charts"
+        ),
     ]
 
     def __init__(self, title: str, intro: str = "") -> None:
@@ -95,9 +102,11 @@ class Frame(Screen[None]):
             yield ValuePane("3 manual", MANUAL_HELP, id="manual")
             yield ValuePane("4 autograd", AUTOGRAD_HELP, id="autograd")
             yield SourcePane(id="source")
-            with Vertical(id="inspector-cell"):
+            with Vertical(id="inspector-cell") as cell:
+                cell.border_title = "6 inspector"
                 yield Inspector(id="inspector")
-            with Vertical(id="charts"):
+            with Vertical(id="charts") as charts:
+                charts.border_title = "charts"
                 yield LossCurve(id="losses")
                 yield GradientNorms(id="norms")
             yield NowLine(id="now")
@@ -142,7 +151,7 @@ class Frame(Screen[None]):
 
     def _paint(self, trace: Trace, step: int) -> None:
         now = trace.steps[step]
-        reads = cursor.operands(now)
+        reads = cursor.operands(trace, step)
         self.query_one(StepsPane).show(trace, step)
         for pane in VALUE_PANES:
             key = f"twin:{step}" if pane == "autograd" else f"step:{step}"
@@ -223,7 +232,7 @@ class Frame(Screen[None]):
     def _pane_of(self, widget: Widget) -> str:
         for node in widget.ancestors_with_self:
             name = (node.id or "").removesuffix("-cell")
-            if name in PANES:
+            if name in (*PANES, "charts"):
                 return name
         return ""
 
@@ -242,6 +251,8 @@ class Frame(Screen[None]):
         """Go to a pane, bringing it into sight."""
         if pane != "steps":
             self._show_tab(pane)
+        if pane == "inspector" or (pane != "steps" and self.has_class("-narrow")):
+            self.remove_class("-charts")  # they stand in its place
         if self.has_class("-zoomed"):
             self._zoom(pane)
         self._focus_in(pane)

@@ -236,11 +236,18 @@ class TensorGrid(ScrollView, can_focus=True, inherit_bindings=False):
         row = top + y - self._header
         if y >= self._header and row >= len(self._rows):
             return Strip.blank(width, base)
+        room = max(0, width - self._gutter)
         first = left // self.cell_width
-        last = min(len(self._columns), (left + width) // self.cell_width + 1)
+        last = min(len(self._columns), -(-(left + room) // self.cell_width))
         gutter, cells = self._line(-1 if y < self._header else row, first, last)
         shift = left - first * self.cell_width
-        body = Strip(cells).crop(shift, shift + max(0, width - self._gutter))
+        if last - first > 1:
+            # Half a number would be read as another number.
+            if shift:
+                cells[0] = Segment("…".rjust(self.cell_width), cells[0].style)
+            if last * self.cell_width > left + room:
+                cells[-1] = Segment("…".ljust(self.cell_width), cells[-1].style)
+        body = Strip(cells).crop(shift, shift + room)
         strip = self._finish([gutter, *body], width)
         return self._selectable(strip, 0 if y < self._header else row + self._header, left)
 

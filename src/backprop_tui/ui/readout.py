@@ -63,6 +63,8 @@ def figure(value: float) -> str:
 def summary(found: Statistics, room: int, palette: Palette) -> Text:
     """The statistics in one line, the most telling first where room is short."""
     text = Text()
+    if not found.count:
+        return text
     for name, count in (("NaN", found.nan), ("+∞", found.posinf), ("-∞", found.neginf)):
         if count:
             text.append(f"{name} {count:,}  ", f"bold {palette.bad}")
@@ -73,9 +75,10 @@ def summary(found: Statistics, room: int, palette: Palette) -> Text:
     figures[2:2] = [("mean", figure(found.mean)), ("std", figure(found.std))] if room > 96 else []
     for name, shown in figures:
         text.append(f"{name} {shown}  ", palette.muted)
-    text.append(f" {strip(found.histogram)}", palette.formula)
     if found.sampled:
-        text.append(f"  ≈ from {found.looked_at:,} of {found.count:,}", palette.warn)
+        text.append(f"≈ from {found.looked_at:,} of {found.count:,}  ", palette.warn)
+    if text.cell_len + len(found.histogram) < room:
+        text.append(f" {strip(found.histogram)}", palette.formula)
     return text
 
 
@@ -87,10 +90,10 @@ def panel(found: Statistics, width: int, palette: Palette) -> list[Text]:
     right += [("-∞", found.neginf), ("of", found.count)]
     lines = []
     for (name, value), (word, count) in zip(left, right, strict=True):
-        line = Text(f"{name:<5}", palette.muted).append(f"{figure(value):>12}", palette.text)
+        line = Text(f"{name:<5}", palette.muted).append(f"{figure(value):>11}", palette.text)
         faulty = count and word in ("NaN", "+∞", "-∞")
-        line.append(f"   {word:<6}", palette.muted)
-        share = f" ({100 * count / found.count:.0f}%)" if found.count and word == "zeros" else ""
+        line.append(f"  {word:<6}", palette.muted)
+        share = f" ({100 * count / found.count:.0f}%)" if count and word == "zeros" else ""
         line.append(f"{count:,}{share}", f"bold {palette.bad}" if faulty else palette.text)
         lines.append(line)
     ends = Text(strip(found.histogram), palette.formula)

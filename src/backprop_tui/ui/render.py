@@ -146,6 +146,21 @@ def histogram(value: Tensor, bins: int = 10) -> str:
     return "".join(BARS[math.ceil(c / top * (len(BARS) - 1))] if c else " " for c in counts)
 
 
+def sparks(value: Tensor, palette: Palette) -> Text:
+    """A few elements as one bar each: its height the size, its colour the sign."""
+    items = [abs(v) if isinstance(v, complex) else float(v) for v in value.reshape(-1).tolist()]
+    scale = _scale(value)
+    out = Text()
+    for item in items:
+        high = abs(level(item, scale)) / LEVELS
+        colour = palette.warn if item != item else palette.positive
+        out.append(
+            BARS[round(high * (len(BARS) - 1))] if item else "·",
+            palette.negative if item < 0 else colour if item else palette.dim,
+        )
+    return out
+
+
 def nonfinite(value: Tensor) -> str:
     """``inf`` or ``NaN`` if the tensor holds any (NaN first), else an empty string."""
     if not (value.is_floating_point() or value.is_complex()) or bool(value.isfinite().all()):
@@ -154,9 +169,11 @@ def nonfinite(value: Tensor) -> str:
 
 
 def summary(value: Tensor, room: int, palette: Palette) -> Text:
-    """One line about a tensor: histogram, norm, dtype and what is wrong with it, as fits."""
+    """One line about a tensor: its elements if few, else histogram, norm, dtype, what is wrong."""
     if not value.numel():
         return Text("empty", palette.muted)
+    if value.numel() <= room:
+        return sparks(value, palette)
     fault = nonfinite(value)
     norm = float(_wide(value).norm())
     out = Text(histogram(value), palette.formula)

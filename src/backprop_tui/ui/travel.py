@@ -28,56 +28,85 @@ OP = Binding.Group("op")
 LAYER = Binding.Group("layer")
 ITERATION = Binding.Group("iteration")
 CONTINUE = Binding.Group("continue")
+EDGE = Binding.Group("edge")
 
 REPORT_EVERY = 0.05
 """Seconds between two reports of a long journey."""
 HISTORY = 200
 
 
+def pair(
+    key: str, action: str, words: str, id: str, group: Binding.Group, *, show: bool = True
+) -> Binding:
+    """A binding that shares its word in the footer with its opposite."""
+    return Binding(key, action, words, show=show, id=id, group=group)
+
+
 class Travel(Frame):
     """Steps, jumps, breakpoints and iterations."""
 
+    HELP_TITLE = "Moving"
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("s", "line(1)", "step one line", id="step.forward", group=LINE),
-        Binding("S", "line(-1)", "step one line back", id="step.back", group=LINE),
-        Binding("n", "run('op_of', 1)", "next op", id="op.next", group=OP),
-        Binding("N", "run('op_of', -1)", "previous op", id="op.previous", group=OP),
-        Binding(
-            "right_square_bracket", "run('layer_of', 1)", "next layer", id="layer.next", group=LAYER
+        pair("s", "line(1)", "one line on", "step.forward", LINE),
+        pair("S", "line(-1)", "one line back", "step.back", LINE),
+        pair("n", "run('op_of', 1)", "next op", "op.next", OP),
+        pair("N", "run('op_of', -1)", "previous op", "op.previous", OP),
+        pair("right_square_bracket", "run('layer_of', 1)", "next layer", "layer.next", LAYER),
+        pair(
+            "left_square_bracket", "run('layer_of', -1)", "previous layer", "layer.previous", LAYER
         ),
-        Binding(
-            "left_square_bracket",
-            "run('layer_of', -1)",
-            "previous layer",
-            id="layer.previous",
-            group=LAYER,
-        ),
-        Binding(
-            "right_curly_bracket",
-            "iteration(1)",
-            "next iteration",
-            id="iteration.next",
-            group=ITERATION,
-        ),
-        Binding(
+        pair("right_curly_bracket", "iteration(1)", "next iteration", "iteration.next", ITERATION),
+        pair(
             "left_curly_bracket",
             "iteration(-1)",
             "previous iteration",
-            id="iteration.previous",
-            group=ITERATION,
+            "iteration.previous",
+            ITERATION,
         ),
-        Binding("f", "phase_end", "phase", tooltip="run to the end of this phase", id="phase.end"),
+        Binding("f", "phase_end", "phase", tooltip="to the end of this phase", id="phase.end"),
+        pair("c", "continue(1)", "on to a breakpoint", "continue.forward", CONTINUE),
+        pair("C", "continue(-1)", "back to a breakpoint", "continue.back", CONTINUE),
         Binding(
-            "c", "continue(1)", "continue to a breakpoint", id="continue.forward", group=CONTINUE
+            "b",
+            "breakpoint",
+            "breakpoint",
+            show=False,
+            id="breakpoint.edit",
+            tooltip="breakpoint on this op or on a condition",
         ),
-        Binding("C", "continue(-1)", "back to a breakpoint", id="continue.back", group=CONTINUE),
-        Binding("b", "breakpoint", "breakpoint", show=False, id="breakpoint.edit"),
-        Binding("x", "fault", "first fault", show=False, id="fault.first"),
-        Binding("g", "go_to", "go to", id="go.anywhere"),
-        Binding("u,ctrl+o", "back", "back to where I was", show=False, id="go.back"),
-        Binding("home", "edge(0)", "first step", show=False, id="step.first"),
-        Binding("end", "edge(-1)", "last step", show=False, id="step.last"),
-        Binding("escape", "interrupt", "stop / close", show=False, id="travel.interrupt"),
+        Binding(
+            "x",
+            "fault",
+            "first fault",
+            show=False,
+            id="fault.first",
+            tooltip="to the first op at fault",
+        ),
+        Binding(
+            "g",
+            "go_to",
+            "go to",
+            id="go.anywhere",
+            tooltip="go to a layer, op, tensor or iteration by name",
+        ),
+        Binding(
+            "u,ctrl+o",
+            "back",
+            "back",
+            show=False,
+            id="go.back",
+            tooltip="back to where the last jump began",
+        ),
+        pair("home", "edge(0)", "first step", "step.first", EDGE, show=False),
+        pair("end", "edge(-1)", "last step", "step.last", EDGE, show=False),
+        Binding(
+            "escape",
+            "interrupt",
+            "stop",
+            show=False,
+            id="travel.interrupt",
+            tooltip="stop a long run, leave the zoom",
+        ),
     ]
 
     def __init__(self, title: str, intro: str = "") -> None:

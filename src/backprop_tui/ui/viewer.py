@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from ..statistics import Statistics
     from ..steps import Step
 
-AT_ONCE = 65_536
+AT_ONCE = 32_768
 """Statistics of more elements start as a sample, and are completed in a worker."""
 
 PAUSE = 0.2

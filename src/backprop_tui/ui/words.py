@@ -28,9 +28,9 @@ class Words(LinePane):
         self.forget()
 
     def forget(self) -> None:
-        width = self.size.width
+        width = self.size.width - 1  # the last column may be the scrollbar's
         self._lines = self._text
-        if self._wrapped and width:
+        if self._wrapped and width > 0:
             cuts = ((line, range(width, len(line), width)) for line in self._text)
             self._lines = [part for line, at in cuts for part in line.divide(at)]
         super().forget()

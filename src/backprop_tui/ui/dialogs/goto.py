@@ -13,6 +13,7 @@ from textual.containers import Vertical
 from textual.content import Content
 from textual.fuzzy import Matcher
 from textual.screen import ModalScreen
+from textual.style import Style
 from textual.widgets import Input, OptionList
 from textual.widgets.option_list import Option
 
@@ -35,7 +36,7 @@ class Goal:
 
     @property
     def text(self) -> str:
-        return f"{self.name}  {self.what}"
+        return f"{self.name:<14} {self.what}"
 
 
 class GoTo(ModalScreen[Place | str | None]):
@@ -68,7 +69,7 @@ class GoTo(ModalScreen[Place | str | None]):
         self._search(event.value)
 
     def _search(self, query: str) -> None:
-        matcher = Matcher(query)
+        matcher = Matcher(query, match_style=Style(bold=True, underline=True))
         self._found = find(self._goals, query, self._iterations)[:SHOWN]
         options = self.query_one(OptionList)
         options.clear_options()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Hashable
 from typing import ClassVar
 
@@ -26,7 +27,7 @@ class LinePane(ScrollView, can_focus=True, inherit_bindings=False):
     """
 
     HELP: ClassVar[str] = ""
-    """What the pane is for; the help screen prints it beside the pane's bindings."""
+    """What the pane is for: the help screen prints it, and the pane itself while it is empty."""
 
     DEFAULT_CSS = """
     LinePane { overflow-x: hidden; scrollbar-size-vertical: 1; }
@@ -43,6 +44,7 @@ class LinePane(ScrollView, can_focus=True, inherit_bindings=False):
         self._strips: dict[Hashable, Strip] = {}
         self._painted: dict[int, Hashable] = {}
         self._base: Style | None = None
+        self.help = self.HELP
 
     def on_mount(self) -> None:
         self.app.theme_changed_signal.subscribe(self, lambda _theme: self.forget())
@@ -111,6 +113,8 @@ class LinePane(ScrollView, can_focus=True, inherit_bindings=False):
     def render_line(self, y: int) -> Strip:
         line, width = self.scroll_offset.y + y, self.line_width
         base = self.base
+        if not self.line_count():
+            return self._introduction(y, width)
         if line >= self.line_count():
             self._painted.pop(y, None)
             return Strip.blank(width, base)
@@ -122,6 +126,12 @@ class LinePane(ScrollView, can_focus=True, inherit_bindings=False):
                 self._strips.clear()
             strip = self._strips[cached] = self._strip(self.line_text(line, width), width)
         return strip
+
+    def _introduction(self, y: int, width: int) -> Strip:
+        """A line of the pane's own help, while it has nothing else to show."""
+        words = textwrap.wrap(self.help, max(1, width - 2))
+        text = f" {words[y]}" if y < len(words) else ""
+        return self._strip(Text(text, self.palette.dim), width)
 
     def _strip(self, text: Text, width: int) -> Strip:
         text.end = ""
@@ -149,7 +159,8 @@ class LinePane(ScrollView, can_focus=True, inherit_bindings=False):
         target = min(target, first - margin) if first - margin < target else target
         target = max(0, min(target, self.line_count() - height))
         if target != top:
-            self.scroll_to(y=target, animate=False)
+            # Forced, for without a scrollbar Textual holds that there is nothing to scroll.
+            self.scroll_to(y=target, animate=False, force=True)
 
     def line_under(self, event: MouseEvent) -> int | None:
         """The line that the mouse points at, None beside the lines."""

@@ -122,9 +122,7 @@ class SourcePane(Vertical):
         if titles != (self.border_title, self.border_subtitle):  # each repaints the whole pane
             self.border_title, self.border_subtitle = titles
         self.query_one(CodeView).show(step.line, [] if step.line else ["", step.formula])
-        self.query_one("#derivation", Static).update(
-            derivation(step, group, palette), layout=False
-        )
+        self.query_one("#derivation", Static).update(derivation(step, group, palette), layout=False)
 
     def explain(self, text: str) -> None:
         """Show words in place of code."""
@@ -141,18 +139,18 @@ def users_line(group: Group) -> str:
 
 def derivation(step: Step, group: Group, look: Palette) -> Text:
     """The current line in the screen's names, its shapes, what it means, PyTorch's formula."""
-    out = Text(" ")
+    out = Text()
     out.append(step.formula, f"bold {look.accent}")
     if step.algebra:
         out.append(f"   {step.algebra}", look.formula)
     used = {*step.line.reads, step.line.target} if step.line else set()
     bound = [f"{a} is {b}" for a, b in step.names.items() if a != b and a in used]
     if bound:
-        out.append("\n here " + ", ".join(bound), look.muted)
+        out.append("\nhere " + ", ".join(bound), look.muted)
     if step.note:
-        out.append(f"\n {step.note}", look.text)
+        out.append(f"\n{step.note}", look.text)
     if group.formula:
-        out.append(f"\n PyTorch: {group.formula}", look.muted)
+        out.append(f"\nPyTorch: {group.formula.replace(chr(10), ' · ')}", look.muted)
     return out
 
 

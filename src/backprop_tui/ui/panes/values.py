@@ -56,16 +56,15 @@ class ValuePane(LinePane):
             super().__init__()
             self.key = key
 
-    def __init__(self, title: str, help: str, *, id: str | None = None) -> None:
+    def __init__(self, title: str, words: str, *, id: str | None = None) -> None:
         super().__init__(id=id)
         self.border_title = title
-        self.help = help
+        self.help = words
         self.layout_rows = Layout(())
         self.folded: Collection[str] = ()
         self._at = -1
         self._current = ""
-        self._operands: frozenset[str] = frozenset()
-        self._live: dict[str, int] = {}
+        self._operands: Collection[str] = ()
         self._selected = ""
         self._label = LABEL
 
@@ -76,18 +75,12 @@ class ValuePane(LinePane):
         self.layout_rows, self.folded = layout, folded
         labels = [len(b.row.label) for b in layout.blocks if b.row.key]
         self._label = min(LABEL, max(labels, default=0) + 1)
-        self._live = {}
         self.forget()
 
     def show(self, trace: Trace, at: int, current: str, operands: Collection[str]) -> None:
-        """Move to step `at`; light up the row `current` and the rows the line reads."""
+        """Move to step `at`; light up the row `current` and those that its line reads."""
         self._at, self._current = at, current
-        self._operands = frozenset(operands)
-        self._live = {
-            b.row.name: b.row.at
-            for b in self.layout_rows.blocks
-            if b.row.name in self._operands and b.row.at < at
-        }
+        self._operands = operands
         self._selected = current if current in self.layout_rows.by_key else ""
         self._reveal(self._selected)
         self.repaint()
@@ -111,7 +104,7 @@ class ValuePane(LinePane):
         return Look(
             computed=row.at <= self._at,
             current=bool(row.key) and row.key == self._current,
-            operand=self._live.get(row.name) == row.at and bool(row.name),
+            operand=bool(row.key) and row.key in self._operands,
             selected=bool(row.key) and row.key == self._selected and self.has_focus,
             folded=row.key in self.folded,
         )
@@ -164,7 +157,8 @@ class ValuePane(LinePane):
         if look.computed and not block.body and not small and row.value.numel():
             out.append(" ")
             out.append_text(render.summary(row.value, max(0, room), palette))
-        elif row.detail and len(row.detail) <= room:
+        room = width - out.cell_len - verdict.cell_len - 2
+        if row.detail and len(row.detail) <= room:
             out.append(f" {row.detail}", palette.dim)
         out.pad_right(max(0, width - out.cell_len - verdict.cell_len))
         out.append_text(verdict)

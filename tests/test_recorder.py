@@ -9,7 +9,7 @@ from torch import nn
 from torch.nn.modules import module as module_hooks
 
 from backprop_tui.private import guardless, snapshot
-from backprop_tui.record import record
+from backprop_tui.recorder import record
 
 
 def small() -> nn.Sequential:

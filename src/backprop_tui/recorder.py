@@ -23,9 +23,9 @@ from torch.optim.optimizer import (
 )
 from torch.overrides import TorchFunctionMode, resolve_name
 
-from .gradients import capture
+from .gradients import Span, capture
 from .identity import Identities
-from .private import function_applied, guardless, snapshot, unseen
+from .private import function_applied, guardless, next_sequence_number, snapshot, unseen
 from .rules import registry
 from .tape import Ambient, Backward, Op, Source, Tape, Update, map_tensors, tensors
 
@@ -67,6 +67,7 @@ class Recorder(TorchFunctionMode):
         super().__init__()
         self.tape = tape or Tape()
         self._ops: list[Op] = []
+        self._spans: list[Span] = []
         self._backwards: list[Backward] = []
         self._updates: list[Update] = []
         self._stepping: list[tuple[Update, Tensor]] = []
@@ -162,6 +163,7 @@ class Recorder(TorchFunctionMode):
         kwargs: Mapping[str, Any],
     ) -> Any:
         """Run the op and put it on the tape, if it is one that carries tensors."""
+        first = next_sequence_number()
         written = _written(name, args, kwargs)
         base = _base(written) if written is not None else None
         before = self._read(base) if base is not None else -1
@@ -170,6 +172,7 @@ class Recorder(TorchFunctionMode):
         saved_args, saved_kwargs = map_tensors(snapshot, (args, dict(kwargs)))
         ambient = _ambient(name, args)
         output = run(*args, **kwargs)
+        self._spans.append((first, next_sequence_number()))
         results = tuple(tensors(output)) if written is None else (written,)
         if not results:
             return output
@@ -270,10 +273,9 @@ class Recorder(TorchFunctionMode):
         roots = tuple(self._read(root) for root in tensors_in)
         seeds = _seeds(func, args, kwargs, tensors_in)
         after = len(self._ops)
-        with capture(self._ops, self._identities) as (cotangents, contributions):
+        with capture(self._ops, self._spans, self._identities, tensors_in) as captured:
             result = func(*args, **kwargs)
-        backward = Backward(roots, seeds, cotangents, contributions, after)
-        self._backwards.append(backward)
+        self._backwards.append(Backward(roots, seeds, after=after, **vars(captured)))
         return result
 
     def _enter_module(self, module: nn.Module, args: Any) -> None:

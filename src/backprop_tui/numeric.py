@@ -1,0 +1,116 @@
+"""The third witness: finite differences in float64, which know neither our rules nor autograd."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from .backward import incoming_of
+from .compare import Verdict
+from .fallback import run_op, torch_vjp
+from .tape import Backward, Op, map_tensors, tensors
+
+STEPS = ((1e-6, 1e-6), (1e-3, 1e-2))
+"""(step relative to the input, tolerance): the second is for ops that compute in float32 inside."""
+
+
+def widen(tensor: Tensor) -> Tensor:
+    """To float64 or complex128; what is not floating stays."""
+    if tensor.is_complex():
+        return tensor.to(torch.complex128)
+    return tensor.to(torch.float64) if tensor.is_floating_point() else tensor
+
+
+def check_function(backward: Backward, op: Op) -> Verdict:
+    """Judge a custom autograd.Function's backward by one random direction v in float64.
+
+    Along v, ⟨dy, (f(x + h·v) − f(x − h·v)) / 2h⟩ must be ⟨dx, v⟩, with dx from the user's own
+    backward: two extra forwards, whatever the number of inputs. A right backward agrees to
+    about 1e-9.
+
+    Returns:
+        ROUNDING where they agree, DIFFERENT where they do not, UNVERIFIED where the function
+        cannot be run in float64 or its own noise hides the answer.
+    """
+    incoming = incoming_of(backward, op, widen)
+    outputs = [widen(output) for output in op.outputs]
+    seeds = [
+        incoming.get(value, torch.zeros_like(out))
+        for value, out in zip(op.results, outputs, strict=True)
+    ]
+    arguments = map_tensors(widen, (op.args, dict(op.kwargs)))
+    try:
+        answers = list(torch_vjp(op, arguments, seeds))
+        for step, tolerance in STEPS:
+            gap, noise = _gap(op, arguments, seeds, answers, step)
+            if gap <= tolerance:
+                return Verdict.ROUNDING
+            if gap > 10 * noise:
+                return Verdict.DIFFERENT
+    except (RuntimeError, TypeError):  # the function refuses float64
+        return Verdict.UNVERIFIED
+    return Verdict.UNVERIFIED
+
+
+def _gap(
+    op: Op,
+    arguments: tuple[Any, ...],
+    seeds: Sequence[Tensor],
+    answers: Sequence[Tensor | None],
+    step: float,
+) -> tuple[float, float]:
+    """How far ⟨dx, v⟩ is from the differences, and how far two step sizes are apart."""
+    generator = torch.Generator().manual_seed(0)
+    directions = [
+        torch.randn(t.shape, generator=generator, dtype=torch.float64).to(t.device)
+        for t in tensors(arguments)
+    ]
+    found = [
+        (answer * v).real.sum()
+        for answer, v in zip(answers, directions, strict=True)
+        if answer is not None
+    ]
+    sizes = [
+        (answer * v).abs().square().sum()
+        for answer, v in zip(answers, directions, strict=True)
+        if answer is not None
+    ]
+    claimed = float(sum(found))
+    moved = [i for i, answer in enumerate(answers) if answer is not None]
+    first, second = (
+        _along(op, arguments, directions, moved, seeds, h) for h in (step, 2 * step)
+    )
+    size = max(float(sum(sizes)) ** 0.5, abs(first), 1e-300)
+    return abs(claimed - first) / size, abs(first - second) / size
+
+
+def _along(
+    op: Op,
+    arguments: tuple[Any, ...],
+    directions: Sequence[Tensor],
+    moved: Sequence[int],
+    seeds: Sequence[Tensor],
+    step: float,
+) -> float:
+    """⟨dy, (f(x + h·v) − f(x − h·v)) / 2h⟩."""
+
+    def at(h: float) -> list[Tensor]:
+        position = iter(range(len(directions)))
+
+        def move(tensor: Tensor) -> Tensor:
+            i = next(position)
+            return tensor + h * directions[i] if i in moved else tensor
+
+        return run_op(op, *map_tensors(move, arguments))
+
+    with torch.no_grad():
+        ahead, behind = at(step), at(-step)
+    terms = (
+        (seed.conj() * (a - b)).real.sum() / (2 * step)
+        for seed, a, b in zip(seeds, ahead, behind, strict=True)
+        if a.is_floating_point() or a.is_complex()
+    )
+    return float(sum(terms))

@@ -1,0 +1,30 @@
+"""Dropout in all its forms: a random mask, drawn anew from the generator's recorded state."""
+
+import math
+
+import torch
+import torch.nn.functional as F
+
+from .registry import rule, sample
+from .samples import anywhere
+
+
+def dropout_samples(make):
+    yield sample(make(2, 3), 0.4)
+    yield sample(make(2, 3), 0.4, training=False)
+
+
+@rule(F.dropout, torch.dropout, torch.dropout_, samples=dropout_samples)
+def dropout(input, p=0.5, training=True, inplace=False):
+    """Each element is 0 with probability p, else divided by 1 − p. So is its cotangent."""
+    if training:
+        mask = F.dropout(torch.ones_like(input), p)
+        y = input * mask
+    else:
+        y = input
+
+    def backward(dy):
+        dinput = dy * mask if training else dy
+        return dinput
+
+    return y, backward

@@ -1,0 +1,128 @@
+"""Functions of two tensors, element by element, beyond arithmetic."""
+
+import math
+
+import torch
+from torch import Tensor
+
+from .broadcast import unbroadcast
+from .registry import rule, sample, spellings
+from .samples import pairs, positive_pairs
+
+
+def tensor_pairs(make):
+    yield sample(make(2, 3), make(2, 3))
+    yield sample(make(2, 3), make(3))
+
+
+@rule(*spellings("atan2", "arctan2"), samples=tensor_pairs)
+def atan2(input, other):
+    """The angle of the point (x, y) = (b, a): ∂/∂a = b/(a² + b²), ∂/∂b = −a/(a² + b²)."""
+    y = torch.atan2(input, other)
+
+    def backward(dy):
+        square = input * input + other * other
+        slope = torch.where(square == 0, 0, dy / square)
+        dinput = unbroadcast(slope * other, input)
+        dother = unbroadcast(-slope * input, other)
+        return dinput, dother
+
+    return y, backward
+
+
+@rule(*spellings("hypot"), samples=tensor_pairs)
+def hypot(input, other):
+    """The hypotenuse y = √(a² + b²): ∂y/∂a = a/y."""
+    y = torch.hypot(input, other)
+
+    def backward(dy):
+        dinput = unbroadcast(dy * (input / y), input)
+        dother = unbroadcast(dy * (other / y), other)
+        return dinput, dother
+
+    return y, backward
+
+
+@rule(*spellings("logaddexp"), samples=tensor_pairs)
+def logaddexp(input, other):
+    """y = ln(eᵃ + eᵇ): ∂y/∂a = σ(a − b), the share of a in the sum."""
+    y = torch.logaddexp(input, other)
+
+    def backward(dy):
+        dinput = unbroadcast(dy * (input - y).exp(), input)
+        dother = unbroadcast(dy * (other - y).exp(), other)
+        return dinput, dother
+
+    return y, backward
+
+
+@rule(*spellings("logaddexp2"), samples=tensor_pairs)
+def logaddexp2(input, other):
+    """y = log₂(2ᵃ + 2ᵇ): each receives its share of the sum."""
+    y = torch.logaddexp2(input, other)
+
+    def backward(dy):
+        dinput = unbroadcast(dy * torch.exp2(input - y), input)
+        dother = unbroadcast(dy * torch.exp2(other - y), other)
+        return dinput, dother
+
+    return y, backward
+
+
+@rule(*spellings("copysign"), samples=pairs)
+def copysign(input, other):
+    """|a| with the sign of b: the cotangent keeps or changes its sign as a did."""
+    y = torch.copysign(input, other)
+
+    def backward(dy):
+        kept = torch.where(input == 0, 0, torch.sign(y) * torch.sign(input))
+        dinput = unbroadcast(dy * kept, input)
+        dother = unbroadcast(torch.zeros_like(dy), other)
+        return dinput, dother
+
+    return y, backward
+
+
+@rule(*spellings("ldexp"), samples=tensor_pairs)
+def ldexp(input, other):
+    """y = a·2ᵇ."""
+    y = torch.ldexp(input, other)
+
+    def backward(dy):
+        dinput = unbroadcast(dy * torch.pow(2.0, other), input)
+        dother = unbroadcast(dy * y * math.log(2), other)
+        return dinput, dother
+
+    return y, backward
+
+
+@rule(*spellings("xlogy"), torch.special.xlogy, samples=positive_pairs)
+def xlogy(input, other):
+    """y = a·ln b, and 0 where a is 0: ∂y/∂a = ln b, ∂y/∂b = a/b."""
+    y = torch.xlogy(input, other)
+
+    def backward(dy):
+        log = torch.as_tensor(other, dtype=y.dtype, device=y.device).log()
+        flat = torch.as_tensor(input == 0, device=y.device) & (log <= 0)
+        dinput = unbroadcast(torch.where(flat, 0, dy * log), input)
+        dother = unbroadcast(dy * (input / other), other)
+        return dinput, dother
+
+    return y, backward
+
+
+@rule(torch.special.xlog1py, samples=positive_pairs)
+def xlog1py(input, other):
+    """y = a·ln(1 + b), and 0 where a is 0: ∂y/∂a = ln(1 + b), ∂y/∂b = a/(1 + b)."""
+    y = torch.special.xlog1py(input, other)
+
+    def backward(dy):
+        log = torch.as_tensor(other, dtype=y.dtype, device=y.device).log1p()
+        flat = torch.as_tensor(input == 0, device=y.device) & (log <= 0)
+        dinput = unbroadcast(torch.where(flat, 0, dy * log), input)
+        dother = unbroadcast(dy * (input / (1 + other)), other)
+        return dinput, dother
+
+    return y, backward
+
+
