@@ -31,6 +31,7 @@ names = {
     "grad": {"fc1.weight": torch.zeros(2)},
     "loss": 2.5,
     "unsent": lambda: 0,
+    "torch": torch,
 }
 before = termios.tcgetattr(0)
 code = run_repl(names, "iteration 1, step 7 of 20: rex4")
@@ -94,7 +95,7 @@ def talk(shell: str, tmp_path: Path) -> Iterator[Repl]:
 def test_every_name_is_bound_with_its_value(talk: Repl) -> None:
     assert "iteration 1, step 7 of 20: rex4" in talk.banner
     assert "names: x4, P0, h, part, copied, half, pgrad, grad, loss, torch" in talk.banner
-    assert "not handed over: unsent" in talk.banner
+    assert "not handed over: unsent\r\n" in talk.banner
     assert "Ctrl-D" in talk.banner
     assert talk.left_behind() == []
     for line, answer in CHECKS.items():

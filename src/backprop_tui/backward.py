@@ -89,7 +89,7 @@ def derive(
         derivation = Derivation({}, {}, [])
         _start(derivation, backward, convert)
         for op in reversed(tape.ops[: backward.after]):
-            if any(result in derivation.cotangents for result in op.results):
+            if _carries(op, derivation.cotangents):
                 visit = ready.get(op.index) or visit_of(op, _recorded(op, convert))
                 _carry(tape, derivation, visit, call)
                 if each is not None:
@@ -110,7 +110,7 @@ def derive_by_lines(
             derivation.values.update(zip(visit.op.results, visit.outputs, strict=True))
         _start(derivation, backward, same)
         for visit in reversed(visits):
-            if any(result in derivation.cotangents for result in visit.op.results):
+            if _carries(visit.op, derivation.cotangents):
                 _carry(tape, derivation, visit, run)
         return derivation
 
@@ -205,11 +205,16 @@ def _start(derivation: Derivation, backward: Backward, convert: Convert) -> None
         _accumulate(derivation.cotangents, root, convert(seed))
 
 
+def _carries(op: Op, cotangents: Mapping[int, Tensor]) -> bool:
+    """Whether a cotangent reaches the op. One that hands its input back as it was has none."""
+    return any(value in cotangents and value not in op.inputs for value in op.results)
+
+
 def _carry(tape: Tape, derivation: Derivation, visit: Visit, run: Run) -> None:
     """One op's backward, and its answers added to the cotangents of its inputs."""
     op = visit.op
     pull_back(visit, derivation.cotangents, run)
-    unruled = visit.rule is None or not derivation.unruled.isdisjoint(op.results)
+    unruled = visit.backward is None or not derivation.unruled.isdisjoint(op.results)
     for value, cotangent in zip(op.inputs, visit.outgoing, strict=True):
         if cotangent is not None and tape.values[value].requires_grad:
             _accumulate(derivation.cotangents, value, cotangent)

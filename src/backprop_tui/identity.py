@@ -42,7 +42,9 @@ class Identities:
         if tensor.requires_grad:
             if tensor.grad_fn is None:
                 self._kept.append(tensor)
-            self._edges[index] = edge_of(tensor)
+            edge = edge_of(tensor)
+            if edge is not None:
+                self._edges[index] = edge
         self._known[key] = index
         return index
 
@@ -68,10 +70,15 @@ class Identities:
         self._kept.clear()
 
 
-def edge_of(tensor: Tensor) -> Edge:
-    """The gradient edge of a tensor that requires grad."""
+def edge_of(tensor: Tensor) -> Edge | None:
+    """The gradient edge of a tensor that requires grad.
+
+    None for a view of a parameter that was taken under no_grad, which has no node.
+    """
     if tensor.grad_fn is not None:
         return tensor.grad_fn, tensor.output_nr
+    if tensor._is_view() and not torch.is_grad_enabled():
+        return None
     edge = torch.autograd.graph.get_gradient_edge(tensor)
     return edge.node, edge.output_nr
 

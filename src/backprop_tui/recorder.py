@@ -23,6 +23,7 @@ from torch.optim.optimizer import (
 )
 from torch.overrides import TorchFunctionMode, resolve_name
 
+from . import private
 from .gradients import Span, capture
 from .identity import Identities
 from .private import function_applied, guardless, next_sequence_number, snapshot, unseen
@@ -30,6 +31,7 @@ from .rules import registry
 from .tape import Ambient, Backward, Op, Source, Tape, Update, map_tensors, tensors
 
 _TORCH = os.path.dirname(torch.__file__) + os.sep
+_OURS = (__file__, private.__file__)
 _TENSOR_PROPERTIES = frozenset(
     getattr(Tensor, name).__get__ for name in ("T", "mT", "H", "mH", "real", "imag", "data")
 )
@@ -275,6 +277,11 @@ class Recorder(TorchFunctionMode):
         after = len(self._ops)
         with capture(self._ops, self._spans, self._identities, tensors_in) as captured:
             result = func(*args, **kwargs)
+        if func is torch.autograd.grad:  # it answers, and runs no hook of the leaves it is asked for
+            asked = tensors(args[1] if len(args) > 1 else kwargs["inputs"])
+            for tensor, answer in zip(asked, result, strict=True):
+                if answer is not None:
+                    captured.cotangents[self._read(tensor)] = snapshot(answer)
         self._backwards.append(Backward(roots, seeds, after=after, **vars(captured)))
         return result
 
@@ -366,7 +373,7 @@ def _source() -> Source | None:
     frame: types.FrameType | None = sys._getframe(2)
     while frame is not None:
         file = frame.f_code.co_filename
-        if file != __file__ and file[0] != "<" and not file.startswith(_TORCH):
+        if file not in _OURS and file[0] != "<" and not file.startswith(_TORCH):
             return Source(file, frame.f_lineno, frame.f_code.co_name)
         frame = frame.f_back
     return None

@@ -76,10 +76,14 @@ def _shell() -> str:
 
 
 def _portable_items(namespace: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
-    """What can be handed over, and the names of what cannot."""
+    """What can be handed over, and the names of what cannot. The child has its own torch."""
+    import torch
+
     values: dict[str, Any] = {}
     lost = []
     for name, value in namespace.items():
+        if value is torch:
+            continue
         try:
             values[name] = _portable(value)
         except (TypeError, RecursionError):

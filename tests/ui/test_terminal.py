@@ -18,7 +18,7 @@ DEMO = [sys.executable, str(Path(__file__).with_name("demo_app.py"))]
 
 @pytest.fixture
 def demo(tmp_path: Path) -> Iterator[Terminal]:
-    with Terminal(100, 30, DEMO, env={"TMPDIR": str(tmp_path)}) as terminal:
+    with Terminal(100, 30, DEMO, env={"TMPDIR": str(tmp_path), "PYTHONUNBUFFERED": ""}) as terminal:
         terminal.wait_for("READY")
         yield terminal
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import gc
 import importlib.util
 from collections.abc import Callable
 from pathlib import Path
@@ -12,6 +13,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 from textual import on, work
 from textual.app import App
 from textual.binding import Binding, BindingType
+from textual.dom import DOMNode
+from textual.theme import BUILTIN_THEMES
 
 from ..errors import UserError
 from .debugger import Debugger
@@ -35,6 +38,7 @@ class Remembered(Protocol):
     theme: str
     keys: dict[str, str]
     state: dict[str, Any]
+    messages: list[str]
 
     def save(self) -> None: ...
 
@@ -89,6 +93,7 @@ class BackpropApp(App[None]):
         folded = self._settings.state.get("folded", [])
         self._debugger.restore(folded, self._settings.state.get("charts") is True)
         self._debugger.waiting("importing torch…")
+        self._tell_messages()
         self._load()
 
     @work(thread=True)
@@ -105,6 +110,9 @@ class BackpropApp(App[None]):
             self.user_error = error
             self.call_from_thread(self.exit, None, 2)
             return
+        # Torch's hundred thousands of objects live as long as we do: without this the
+        # garbage collector looks through them now and then, for 0.2 s at a time.
+        gc.freeze()
         self.call_from_thread(self._opened, session, trace)
 
     def _opened(self, session: Session, trace: Trace) -> None:
@@ -114,12 +122,21 @@ class BackpropApp(App[None]):
 
     def _theme_changed(self, theme: Theme) -> None:
         self._settings.theme = theme.name
-        self._settings.save()
+        self._save()
 
     @on(Debugger.Remember)
     def _remember(self, message: Debugger.Remember) -> None:
         self._settings.state[message.key] = message.value
+        self._save()
+
+    def _save(self) -> None:
         self._settings.save()
+        self._tell_messages()
+
+    def _tell_messages(self) -> None:
+        """Show what could not be read or written, each thing once."""
+        while self._settings.messages:
+            self.notify(self._settings.messages.pop(0), severity="warning", timeout=8)
 
     def action_next_theme(self) -> None:
         """The next of our own themes."""
@@ -158,12 +175,28 @@ def launch(open_session: Callable[[], Session], title: str = "", intro: str = ""
     from ..settings import Settings
     from .terminal import guard
 
+    settings = Settings.load()
+    settings.check_keys(binding_ids())
+    settings.check_theme([theme.name for theme in themes()] + list(BUILTIN_THEMES))
     with guard():
-        app = BackpropApp(open_session, title, Settings.load(), intro)
+        app = BackpropApp(open_session, title, settings, intro)
         app.run()
     if app.user_error is not None:
         raise app.user_error
     return app.return_code or 0
+
+
+def binding_ids() -> set[str]:
+    """The names of all actions that a key can be bound to."""
+    from .dialogs import breakpoints, evaluate, forms, goto, help  # noqa: F401 - they bind keys
+
+    classes: list[type[DOMNode]] = [DOMNode]
+    for node in classes:
+        classes += node.__subclasses__()
+    named = {
+        b.id for node in classes for b in Binding.make_bindings(vars(node).get("BINDINGS", ()))
+    }
+    return {name for name in named if name}
 
 
 class PlainSettings:
@@ -173,6 +206,7 @@ class PlainSettings:
         self.theme = theme
         self.keys: dict[str, str] = {}
         self.state: dict[str, Any] = {}
+        self.messages: list[str] = []
 
     def save(self) -> None:
         """Keep nothing."""

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 class Debugger(Desk):
     """What one sees: a training step, its steps, and where we are in it."""
 
-    HELP_TITLE = "Program"
+    HELP_CHAPTER = (4, "Program")
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("question_mark", "help", "help", id="help.open"),
         Binding("q", "app.quit", "quit", id="app.quit"),

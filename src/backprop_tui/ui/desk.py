@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 class Desk(Travel):
     """The names of the screen, and what one can do with them."""
 
-    HELP_TITLE = "Looking and taking out"
+    HELP_CHAPTER = (2, "Looking and taking out")
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("enter", "focus_pane('inspector')", "inspect", show=False, id="inspect.current"),
         Binding(
@@ -176,7 +176,7 @@ class Desk(Travel):
         name, value = self._inspected
         render = export.FORMS[form].render if form else export.literal
         try:
-            self.notify(copy(self.app, render(name, value)), timeout=4)
+            self.notify(copy(self.app, render(name, value), name), timeout=4)
         except UserError as error:
             self.notify(str(error), severity="error")
 

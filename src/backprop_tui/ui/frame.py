@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from ..steps import Step, Trace
 
 PANES = ("steps", "forward", "manual", "autograd", "source", "inspector")
+PANE = Binding.Group("pane")
 VALUE_PANES = ("forward", "manual", "autograd")
 FORWARD_HELP = (
     "What goes in and what the model computes from it, up to the loss. Space folds a tensor "
@@ -63,10 +64,17 @@ class Frame(Screen[None]):
         (11, "-low"),
         (28, "-tall"),
     ]
-    HELP_TITLE = "Panes"
+    HELP_CHAPTER = (3, "Panes")
     BINDINGS: ClassVar[list[BindingType]] = [
         *(
-            Binding(str(number), f"focus_pane('{pane}')", f"{pane} pane", False, id=f"pane.{pane}")
+            Binding(
+                str(number),
+                f"focus_pane('{pane}')",
+                pane,
+                show=False,
+                id=f"pane.{pane}",
+                group=PANE,
+            )
             for number, pane in enumerate(PANES, 1)
         ),
         Binding("tab", "app.focus_next", "next pane", show=False, id="pane.next"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from functools import cached_property
 from typing import TYPE_CHECKING, ClassVar
 
 from rich.segment import Segment
@@ -16,9 +17,9 @@ from textual.scroll_view import ScrollView
 from textual.selection import Selection
 from textual.strip import Strip
 
-from .ramp import cell_style, cursor_style, mark
+from .ramp import Ramp, mark, ramp_of
 from .render import level
-from .theme import Palette, palette_of
+from .theme import palette_of
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -134,11 +135,11 @@ class TensorGrid(ScrollView, can_focus=True, inherit_bindings=False):
     @property
     def _marked(self) -> bool:
         """Whether the heat map is drawn in marks, for want of colours."""
-        return self.heated and (self.app.no_color or self._palette.ansi)
+        return self.heated and (self.app.no_color or self.app.native_ansi_color)
 
     @property
-    def _palette(self) -> Palette:
-        return palette_of(self.app.theme, self.app.current_theme.dark)
+    def _ramp(self) -> Ramp:
+        return ramp_of(palette_of(self.app.theme, self.app.current_theme.dark))
 
     @property
     def index(self) -> tuple[int, ...]:
@@ -227,15 +228,24 @@ class TensorGrid(ScrollView, can_focus=True, inherit_bindings=False):
 
     # Painting.
 
+    def notify_style_update(self) -> None:
+        super().notify_style_update()
+        self.__dict__.pop("_base", None)
+
+    @cached_property
+    def _base(self) -> Style:
+        """The widget's own style, which takes longer to find out than to paint a line."""
+        return self.rich_style
+
     def render_line(self, y: int) -> Strip:
-        width, base = self.size.width, self.rich_style
+        width = self.size.width
         left, top = self.scroll_offset
         if self._matrix is None:
             text = "" if y or self._format is None else "empty: no elements"
-            return self._finish([Segment(text, Style(color=self._palette.muted))], width)
+            return self._finish([Segment(text, self._ramp.label)], width)
         row = top + y - self._header
         if y >= self._header and row >= len(self._rows):
-            return Strip.blank(width, base)
+            return Strip.blank(width, self._base)
         room = max(0, width - self._gutter)
         first = left // self.cell_width
         last = min(len(self._columns), -(-(left + room) // self.cell_width))
@@ -252,14 +262,12 @@ class TensorGrid(ScrollView, can_focus=True, inherit_bindings=False):
         return self._selectable(strip, 0 if y < self._header else row + self._header, left)
 
     def _finish(self, segments: Sequence[Segment], width: int) -> Strip:
-        strip = Strip(segments).apply_style(self.rich_style)
-        return strip.adjust_cell_length(width, self.rich_style).crop(0, width)
+        return Strip(segments).apply_style(self._base).adjust_cell_length(width, self._base)
 
     def _line(self, row: int, first: int, last: int) -> tuple[Segment, list[Segment]]:
         """The label of a row and its cells from `first` to before `last`; -1 is the header."""
-        muted = Style(color=self._palette.muted)
+        muted, width = self._ramp.label, self.cell_width
         if row < 0:
-            width = self.cell_width
             labels = (
                 Segment(f"{self._columns[c]:>{width - 1}} ", muted) for c in range(first, last)
             )
@@ -270,17 +278,17 @@ class TensorGrid(ScrollView, can_focus=True, inherit_bindings=False):
     def _cells(self, row: int, first: int, last: int) -> Iterator[Segment]:
         assert self._matrix is not None
         assert self._format is not None
-        palette, marked, width = self._palette, self._marked, self.cell_width
+        ramp, marked, width = self._ramp, self._marked, self.cell_width
+        text_of, scale, coloured = self._format.text, self._scale, self.heated and not marked
         at = self.cursor[1] if row == self.cursor[0] else -1
-        focused = self.has_focus
         for column, value in enumerate(self._matrix[row, first:last].tolist(), first):
-            heat = level(value, self._scale)
-            text = self._format.text(value)
+            heat = level(value, scale)
+            text = text_of(value)
             if marked:
                 text = mark(heat) + text.rjust(width - 2)
-            style = cell_style(value, heat, palette, self.heated and not marked)
+            style = ramp.cell(value, heat, coloured)
             if column == at:
-                style += cursor_style(palette, focused)
+                style += ramp.cursor(self.has_focus)
             yield Segment(f"{text:>{width - 1}} ", style)
 
     # Selecting with the mouse.

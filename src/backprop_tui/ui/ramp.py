@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import lru_cache
 
 from rich.style import Style
 
@@ -18,19 +19,35 @@ def mark(level: int) -> str:
     return (POSITIVE if level > 0 else NEGATIVE)[size]
 
 
-def cell_style(value: complex, level: int, palette: Palette, heated: bool) -> Style:
-    """How a cell looks; what is not finite stands out with or without the heat map."""
-    if value != value:
-        return Style(color=palette.bad, bold=True, reverse=True)
-    if isinstance(value, float) and math.isinf(value):
-        return Style(color=palette.warn, bold=True, reverse=True)
-    return heat(level, palette) if heated else Style(color=palette.text)
+class Ramp:
+    """The styles of a grid's cells in one palette, made once: a page has hundreds of cells."""
+
+    def __init__(self, palette: Palette) -> None:
+        self.label = Style(color=palette.muted)
+        self.plain = Style(color=palette.text)
+        self._heat = [heat(level, palette) for level in range(-LEVELS, LEVELS + 1)]
+        self._nan = Style(color=palette.bad, bold=True, reverse=True)
+        self._infinite = Style(color=palette.warn, bold=True, reverse=True)
+        if palette.ansi:
+            self._here = self._left = Style(reverse=True, bold=True)
+        else:
+            self._here = Style(color=palette.on_accent, bgcolor=palette.accent, bold=True)
+            self._left = Style(color=palette.accent, bold=True, underline=True)
+
+    def cell(self, value: complex, level: int, heated: bool) -> Style:
+        """How a cell looks; what is not finite stands out with or without the heat map."""
+        if value != value:
+            return self._nan
+        if isinstance(value, float) and math.isinf(value):
+            return self._infinite
+        return self._heat[level + LEVELS] if heated else self.plain
+
+    def cursor(self, focused: bool) -> Style:
+        """Added to the cell under the cursor; in the accent's colour while one is there."""
+        return self._here if focused else self._left
 
 
-def cursor_style(palette: Palette, focused: bool) -> Style:
-    """The cell under the cursor, in the accent's colour while the grid has the focus."""
-    if palette.ansi:
-        return Style(reverse=True, bold=True)
-    if focused:
-        return Style(color=palette.on_accent, bgcolor=palette.accent, bold=True)
-    return Style(color=palette.accent, bold=True, underline=True)
+@lru_cache(maxsize=8)
+def ramp_of(palette: Palette) -> Ramp:
+    """The ramp of a palette."""
+    return Ramp(palette)

@@ -45,7 +45,7 @@ def pair(
 class Travel(Frame):
     """Steps, jumps, breakpoints and iterations."""
 
-    HELP_TITLE = "Moving"
+    HELP_CHAPTER = (1, "Moving")
     BINDINGS: ClassVar[list[BindingType]] = [
         pair("s", "line(1)", "one line on", "step.forward", LINE),
         pair("S", "line(-1)", "one line back", "step.back", LINE),

@@ -131,7 +131,7 @@ class LinePane(ScrollView, can_focus=True, inherit_bindings=False):
         """A line of the pane's own help, while it has nothing else to show."""
         words = textwrap.wrap(self.help, max(1, width - 2))
         text = f" {words[y]}" if y < len(words) else ""
-        return self._strip(Text(text, self.palette.dim), width)
+        return self._strip(Text(text, self.palette.muted), width)
 
     def _strip(self, text: Text, width: int) -> Strip:
         text.end = ""
