@@ -113,7 +113,9 @@ def finite_difference_complaint(
         _, backward = rule.function(*plain_args, **rule.keywords(plain_kwargs))
         result = backward(*cotangents)
     found = matched(rule, args, kwargs, result if isinstance(result, tuple) else (result,))
-    manual = sum(inner(c, directions[id(t)]) for _, t, c in found if id(t) in inputs and c is not None)
+    manual = sum(
+        inner(c, directions[id(t)]) for _, t, c in found if id(t) in inputs and c is not None
+    )
     eps = max(torch.finfo(y.dtype).eps for y in at_rest if is_real(y))
     step = eps ** (1 / 4)
     numeric = (8 * (projected(step) - projected(-step))) / (12 * step)
@@ -169,7 +171,11 @@ def autograd_side(
 
 def writes_its_first(func: Function, kwargs: dict[str, Any]) -> bool:
     name = func.__name__
-    return kwargs.get("inplace", False) or name in ("__setitem__", "__ipow__") or (name.endswith("_") and name[-2] != "_")
+    return (
+        kwargs.get("inplace", False)
+        or name in ("__setitem__", "__ipow__")
+        or (name.endswith("_") and name[-2] != "_")
+    )
 
 
 def matched(
@@ -243,6 +249,4 @@ def variant_complaint(function: Function, samples: Any) -> str | None:
 
 
 def described(args: Any, kwargs: Any) -> str:
-    return str(
-        tree_map(lambda t: tuple(t.shape) if isinstance(t, Tensor) else t, (args, kwargs))
-    )
+    return str(tree_map(lambda t: tuple(t.shape) if isinstance(t, Tensor) else t, (args, kwargs)))

@@ -40,7 +40,9 @@ def test_a_binary_rule_agrees_with_autograd_on_any_two_shapes(op, shapes, seed):
 
 
 @pytest.mark.parametrize("op", [torch.add, torch.sub, torch.mul, torch.div, torch.pow])
-@pytest.mark.parametrize("dtypes", [(torch.float32, torch.float64), (torch.bfloat16, torch.float32)])
+@pytest.mark.parametrize(
+    "dtypes", [(torch.float32, torch.float64), (torch.bfloat16, torch.float32)]
+)
 def test_a_promoted_argument_receives_a_cotangent_of_its_own_dtype(op, dtypes):
     pair = tuple(torch.tensor([1.5, 2.0], dtype=dtype, requires_grad=True) for dtype in dtypes)
     assert complaint(find(op), op, pair, {}) == ""

@@ -10,7 +10,10 @@ from backprop_tui.rules.registry import Make
 BORROWED = [
     *((torch.autograd, name) for name in ("grad", "backward")),
     *((torch.Tensor, name) for name in ("backward", "register_hook")),
-    *((torch.func, name) for name in ("grad", "vjp", "jvp", "vmap", "jacrev", "jacfwd", "linearize")),
+    *(
+        (torch.func, name)
+        for name in ("grad", "vjp", "jvp", "vmap", "jacrev", "jacfwd", "linearize")
+    ),
     *((torch.autograd.functional, name) for name in ("vjp", "jvp", "jacobian", "hessian")),
 ]
 

@@ -2,6 +2,7 @@
 
 from . import (
     activation,
+    addmm,
     arithmetic,
     arrange,
     attention,
@@ -10,6 +11,7 @@ from . import (
     conv,
     copies,
     cumulative,
+    distances,
     dropout,
     einsum,
     exponential,
@@ -23,10 +25,12 @@ from . import (
     pairwise,
     piecewise,
     pool,
+    recurrent,
     reduce,
     softmax,
     special,
     trigonometry,
+    unrolled,
     view,
     write,
 )

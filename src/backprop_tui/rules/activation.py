@@ -84,7 +84,12 @@ def prelu(input, weight):
     return y, backward
 
 
-@rule(*spellings("threshold"), F.threshold, F.threshold_, samples=lambda make: [sample(make(2, 3), 0.1, 2.0)])
+@rule(
+    *spellings("threshold"),
+    F.threshold,
+    F.threshold_,
+    samples=lambda make: [sample(make(2, 3), 0.1, 2.0)],
+)
 def threshold(input, threshold, value, inplace=False):
     """y = x above the threshold, a fixed value elsewhere."""
     mask = ~(input <= threshold)

@@ -263,7 +263,7 @@ def rmod(input, other):
     return y, backward
 
 
-@rule(*spellings("float_power"), samples=pow_samples)
+@rule(torch.float_power, Tensor.float_power, samples=pow_samples)
 def float_power(input, exponent):
     """The power in double precision."""
     y = torch.float_power(input, exponent)

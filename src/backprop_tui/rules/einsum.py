@@ -5,6 +5,7 @@ import string
 import torch
 from torch import Tensor
 
+from .broadcast import unbroadcast
 from .registry import rule, sample
 
 
@@ -24,7 +25,9 @@ def spelled_out(equation, operands):
     dots = [op.dim() - len(n.replace("...", "")) for op, n in zip(operands, names, strict=True)]
     most = max([d for d, n in zip(dots, names, strict=True) if "..." in n], default=0)
     letters = "".join(free[:most])
-    names = [n.replace("...", letters[most - d :] if d else "") for d, n in zip(dots, names, strict=True)]
+    names = [
+        n.replace("...", letters[most - d :] if d else "") for d, n in zip(dots, names, strict=True)
+    ]
     if not arrow:
         joined = "".join(n for n in inputs.replace("...", "") if n != ",")
         output = "..." + "".join(sorted(c for c in set(joined) if joined.count(c) == 1))
@@ -33,6 +36,7 @@ def spelled_out(equation, operands):
 
 def from_lists(operands):
     """An equation in letters from the other form, ``einsum(a, [0, 1], b, [1, 2], [0, 2])``."""
+
     def word(indices):
         return "".join("..." if i is Ellipsis else string.ascii_letters[i] for i in indices)
 
@@ -105,7 +109,7 @@ def tensordot_samples(make):
 
 
 @rule(torch.tensordot, samples=tensordot_samples)
-def tensordot(a, b, dims=2):
+def tensordot(a, b, dims=2, out=None):
     """Products summed over the last dimensions of a and the first of b, or over named ones."""
     if isinstance(dims, Tensor):
         dims = dims.tolist()
@@ -118,14 +122,22 @@ def tensordot(a, b, dims=2):
     free_a = [d for d in range(a.dim()) if d not in over_a]
     free_b = [d for d in range(b.dim()) if d not in over_b]
     y = torch.tensordot(a, b, dims=(over_a, over_b))
+    # a summed dimension of size 1 goes with every element of the other's
+    shape_a, shape_b = list(a.shape), list(b.shape)
+    for i, j in zip(over_a, over_b, strict=True):
+        shape_a[i] = shape_b[j] = max(shape_a[i], shape_b[j])
+    wide_a = a.expand(shape_a)
+    wide_b = b.expand(shape_b)
 
     def backward(dy):
         of_a = list(range(len(free_a)))
         of_b = list(range(len(free_a), dy.dim()))
-        da = torch.tensordot(dy, b, dims=(of_b, free_b))
+        da = torch.tensordot(dy, wide_b, dims=(of_b, free_b))
         da = da.permute(inverse(free_a + [d for _, d in sorted(zip(over_b, over_a, strict=True))]))
-        db = torch.tensordot(a, dy, dims=(free_a, of_a))
+        db = torch.tensordot(wide_a, dy, dims=(free_a, of_a))
         db = db.permute(inverse([d for _, d in sorted(zip(over_a, over_b, strict=True))] + free_b))
+        da = unbroadcast(da, a)
+        db = unbroadcast(db, b)
         return da, db
 
     return y, backward

@@ -12,7 +12,9 @@ def is_basic(index):
     """Whether an index holds only integers, slices, None and …, so that it makes a view."""
     parts = index if isinstance(index, tuple) else (index,)
     return all(
-        part is None or part is Ellipsis or (isinstance(part, int | slice) and not isinstance(part, bool))
+        part is None
+        or part is Ellipsis
+        or (isinstance(part, int | slice) and not isinstance(part, bool))
         for part in parts
     )
 
@@ -84,7 +86,10 @@ def take(input, index):
     return y, backward
 
 
-@rule(*spellings("index_select"), samples=lambda make: [sample(make(3, 4), 1, torch.tensor([0, 2, 2]))])
+@rule(
+    *spellings("index_select"),
+    samples=lambda make: [sample(make(3, 4), 1, torch.tensor([0, 2, 2]))],
+)
 def index_select(input, dim, index):
     """Slices of one dimension by number."""
     y = input.index_select(dim, index)

@@ -34,9 +34,7 @@ def layer_norm_samples(make):
 
 
 @rule(F.layer_norm, torch.layer_norm, samples=layer_norm_samples)
-def layer_norm(
-    input, normalized_shape, weight=None, bias=None, eps=1e-5, cudnn_enable=True
-):
+def layer_norm(input, normalized_shape, weight=None, bias=None, eps=1e-5, cudnn_enable=True):
     """Each row over the last dimensions to mean 0 and variance 1, then y = x̂·w + b."""
     dims = list(range(-len(normalized_shape), 0))
     centered = input - input.mean(dims, keepdim=True)

@@ -59,13 +59,34 @@ def norm_samples(make):
     yield sample(make(2, 3))
     yield sample(make(2, 3), p=1, dim=1)
     yield sample(make(2, 3), p=math.inf, dim=0, keepdim=True)
+    yield sample(make(2, 3), p="nuc")
+
+
+def nuclear_norm(x, dim, keepdim):
+    """The sum of a matrix's singular values: with x = U·Σ·Vᴴ its derivative is U·Vᴴ."""
+    rows, columns = (0, 1) if dim is None else dim
+    matrix = x.movedim((rows, columns), (-2, -1))
+    u, s, vh = torch.linalg.svd(matrix, full_matrices=False)
+    y = s.sum(-1)
+    if keepdim:
+        y = unreduce(y, x, (rows, columns), False)
+
+    def backward(dy):
+        slope = (u @ vh).conj().movedim((-2, -1), (rows, columns))
+        dx = unreduce(dy, x, (rows, columns), keepdim) * slope
+        return dx
+
+    return y, backward
 
 
 @rule(torch.norm, Tensor.norm, samples=norm_samples)
 def norm(input, p="fro", dim=None, keepdim=False, out=None, dtype=None):
-    """The p-norm of all elements, or over some dimensions."""
-    order = 2 if p in ("fro", None) else p
-    y, vector_backward = vector_norm(input, order, dim, keepdim, dtype=dtype)
+    """The p-norm of all elements, or over some dimensions; of a matrix, the nuclear norm."""
+    if p == "nuc":
+        y, vector_backward = nuclear_norm(input, dim, keepdim)
+    else:
+        order = 2 if p in ("fro", None) else p
+        y, vector_backward = vector_norm(input, order, dim, keepdim, dtype=dtype)
 
     def backward(dy):
         dinput = vector_backward(dy)
@@ -135,12 +156,13 @@ def cosine_similarity(x1, x2, dim=1, eps=1e-8):
 
     With lengths as they are, ∂y/∂a = (b̂ − y·â)/‖a‖.
     """
-    length1 = torch.linalg.vector_norm(x1, dim=dim, keepdim=True)
-    length2 = torch.linalg.vector_norm(x2, dim=dim, keepdim=True)
+    a, b = torch.broadcast_tensors(x1, x2)
+    length1 = torch.linalg.vector_norm(a, dim=dim, keepdim=True)
+    length2 = torch.linalg.vector_norm(b, dim=dim, keepdim=True)
     safe1 = length1.clamp(min=eps)
     safe2 = length2.clamp(min=eps)
-    unit1 = x1 / safe1
-    unit2 = x2 / safe2
+    unit1 = a / safe1
+    unit2 = b / safe2
     y = (unit1 * unit2).sum(dim)
 
     def backward(dy):

@@ -124,5 +124,3 @@ def xlog1py(input, other):
         return dinput, dother
 
     return y, backward
-
-

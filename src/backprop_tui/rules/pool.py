@@ -171,9 +171,7 @@ def adaptive_max_pool1d(input, output_size, return_indices=False):
     return y, backward
 
 
-@rule(
-    F.adaptive_max_pool1d_with_indices, samples=lambda make: [sample(make(2, 3, 6), 3)]
-)
+@rule(F.adaptive_max_pool1d_with_indices, samples=lambda make: [sample(make(2, 3, 6), 3)])
 def adaptive_max_pool1d_with_indices(input, output_size, return_indices=True):
     """As adaptive_max_pool1d, with the place of each largest element as a second output."""
     index = F.adaptive_max_pool1d(input, output_size, True)[1]
@@ -199,9 +197,7 @@ def adaptive_max_pool2d(input, output_size, return_indices=False):
     return y, backward
 
 
-@rule(
-    F.adaptive_max_pool2d_with_indices, samples=lambda make: [sample(make(2, 3, 5, 6), 3)]
-)
+@rule(F.adaptive_max_pool2d_with_indices, samples=lambda make: [sample(make(2, 3, 5, 6), 3)])
 def adaptive_max_pool2d_with_indices(input, output_size, return_indices=True):
     """As adaptive_max_pool2d, with the place of each largest element as a second output."""
     index = F.adaptive_max_pool2d(input, output_size, True)[1]
@@ -227,9 +223,7 @@ def adaptive_max_pool3d(input, output_size, return_indices=False):
     return y, backward
 
 
-@rule(
-    F.adaptive_max_pool3d_with_indices, samples=lambda make: [sample(make(2, 3, 4, 5, 3), 3)]
-)
+@rule(F.adaptive_max_pool3d_with_indices, samples=lambda make: [sample(make(2, 3, 4, 5, 3), 3)])
 def adaptive_max_pool3d_with_indices(input, output_size, return_indices=True):
     """As adaptive_max_pool3d, with the place of each largest element as a second output."""
     index = F.adaptive_max_pool3d(input, output_size, True)[1]

@@ -116,9 +116,7 @@ def spellings(*names: str) -> tuple[Callable[..., Any], ...]:
     return tuple(found)
 
 
-def rule(
-    *targets: Callable[..., Any], samples: Samples
-) -> Callable[[RuleFunction], RuleFunction]:
+def rule(*targets: Callable[..., Any], samples: Samples) -> Callable[[RuleFunction], RuleFunction]:
     """Declare the decorated function as the rule of every torch function in `targets`.
 
     Raises:

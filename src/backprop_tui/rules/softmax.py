@@ -19,7 +19,9 @@ def softmax_samples(make):
 def largest(input, dim):
     """The largest element over `dim`, kept at size 1; zeros where there is none."""
     if input.numel() == 0:
-        return input.new_zeros([1 if d == dim % input.dim() else n for d, n in enumerate(input.shape)])
+        return input.new_zeros(
+            [1 if d == dim % input.dim() else n for d, n in enumerate(input.shape)]
+        )
     return input.amax(dim, keepdim=True)
 
 

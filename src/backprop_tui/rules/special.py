@@ -223,9 +223,7 @@ def polygamma(n, input):
     return y, backward
 
 
-@rule(
-    Tensor.polygamma, Tensor.polygamma_, samples=lambda make: [sample(make.positive(2, 3), 1)]
-)
+@rule(Tensor.polygamma, Tensor.polygamma_, samples=lambda make: [sample(make.positive(2, 3), 1)])
 def tensor_polygamma(input, n):
     """As torch.polygamma, called on the tensor."""
     y = torch.polygamma(n, input)

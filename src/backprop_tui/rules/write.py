@@ -6,6 +6,7 @@ from torch import Tensor
 from .broadcast import unbroadcast
 from .registry import rule, sample, spellings
 
+
 def setitem_samples(make):
     yield sample(make(3, 4), (slice(None), slice(1, 3)), make(2))
     yield sample(make(3, 4), torch.tensor([0, 2]), make(4))
@@ -95,7 +96,9 @@ def masked_fill(input, mask, value):
     return y, backward
 
 
-@rule(*spellings("masked_scatter"), samples=lambda make: [sample(make(3, 4), make(4) > 0, make(12))])
+@rule(
+    *spellings("masked_scatter"), samples=lambda make: [sample(make(3, 4), make(4) > 0, make(12))]
+)
 def masked_scatter(input, mask, source):
     """The elements under the mask replaced, in order, by those of `source`."""
     y = input.masked_scatter(mask, source)

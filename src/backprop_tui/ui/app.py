@@ -73,6 +73,7 @@ class BackpropApp(App[None]):
         self._settings = settings
         self._debugger = Debugger(title, intro)
         self.user_error: UserError | None = None
+        self._told = 0
         for theme in themes():
             self.register_theme(theme)
 
@@ -135,8 +136,9 @@ class BackpropApp(App[None]):
 
     def _tell_messages(self) -> None:
         """Show what could not be read or written, each thing once."""
-        while self._settings.messages:
-            self.notify(self._settings.messages.pop(0), severity="warning", timeout=8)
+        for message in self._settings.messages[self._told :]:
+            self.notify(message, severity="warning", timeout=8)
+        self._told = len(self._settings.messages)
 
     def action_next_theme(self) -> None:
         """The next of our own themes."""

@@ -170,6 +170,8 @@ class LossCurve(Widget, can_focus=True):
         if self._current in shown:
             here = [scale(shown[self._current])]
             plot.scatter([self._current], here, marker="●", marker_style=palette.accent)
+        # Its canvases learn their size from the layout, which a resize has yet to make.
+        self.call_after_refresh(plot.refresh, layout=True)
 
 
 class GradientNorms(LinePane):

@@ -1,0 +1,258 @@
+"""Losses that compare prediction and target element by element, then reduce.
+
+Each has its own loss and slope; all end by `reduced` and begin the way back by `unreduced`.
+"""
+
+import math
+
+import torch
+import torch.nn.functional as F
+
+from .broadcast import unbroadcast
+from .loss import spelled_reduction
+from .registry import rule, sample
+
+
+def reduced(losses, reduction):
+    """The losses as they are, their sum or their mean."""
+    if reduction == "none":
+        return losses
+    return losses.sum() if reduction == "sum" else losses.mean()
+
+
+def unreduced(dy, losses, reduction):
+    """The cotangent of every single loss."""
+    return dy / losses.numel() if reduction == "mean" else dy
+
+
+def pair_samples(make):
+    yield sample(make(2, 3), make(2, 3))
+    yield sample(make(2, 3), make(2, 3), reduction="sum")
+    yield sample(make(2, 3), make(2, 3), reduction="none")
+
+
+@rule(F.l1_loss, samples=pair_samples)
+def l1_loss(input, target, size_average=None, reduce=None, reduction="mean", weight=None):
+    """The absolute error |x − t|: its derivative is the sign of x − t."""
+    reduction = spelled_reduction(size_average, reduce, reduction)
+    error = input - target
+    losses = error.abs() if weight is None else weight * error.abs()
+    y = reduced(losses, reduction)
+    if weight is not None and reduction == "mean":
+        y = losses.sum() / weight.sum()
+
+    def backward(dy):
+        dweight = None
+        dlosses = dy / weight.sum() if weight is not None and reduction == "mean" else dy
+        if weight is None:
+            dlosses = unreduced(dy, losses, reduction)
+        derror = dlosses * error.sgn()
+        if weight is not None:
+            excess = error.abs() - y if reduction == "mean" else error.abs()
+            dweight = dlosses * excess
+            derror = derror * weight
+        dinput = unbroadcast(derror, input)
+        dtarget = unbroadcast(-derror, target)
+        return dinput, dtarget, None, None, None, dweight
+
+    return y, backward
+
+
+@rule(F.smooth_l1_loss, samples=pair_samples)
+def smooth_l1_loss(input, target, size_average=None, reduce=None, reduction="mean", beta=1.0):
+    """|x − t| − β/2, rounded off to (x − t)²/(2β) where the error is below β."""
+    reduction = spelled_reduction(size_average, reduce, reduction)
+    error = input - target
+    near = error.abs() < beta
+    losses = torch.where(near, 0.5 * error * error / (beta or 1), error.abs() - 0.5 * beta)
+    y = reduced(losses, reduction)
+
+    def backward(dy):
+        dlosses = unreduced(dy, losses, reduction)
+        slope = torch.where(near, error / (beta or 1), error.sign())
+        derror = dlosses * slope
+        dinput = unbroadcast(derror, input)
+        dtarget = unbroadcast(-derror, target)
+        return dinput, dtarget
+
+    return y, backward
+
+
+@rule(F.huber_loss, samples=pair_samples)
+def huber_loss(input, target, reduction="mean", delta=1.0, weight=None):
+    """(x − t)²/2 where the error is below δ, δ(|x − t| − δ/2) above (Huber, 1964)."""
+    error = input - target
+    near = error.abs() <= delta
+    own = torch.where(near, 0.5 * error * error, delta * (error.abs() - 0.5 * delta))
+    losses = own if weight is None else weight * own
+    y = reduced(losses, reduction)
+    if weight is not None and reduction == "mean":
+        y = losses.sum() / weight.sum()
+
+    def backward(dy):
+        dweight = None
+        dlosses = dy / weight.sum() if weight is not None and reduction == "mean" else dy
+        if weight is None:
+            dlosses = unreduced(dy, losses, reduction)
+        derror = dlosses * error.clamp(-delta, delta)
+        if weight is not None:
+            excess = own - y if reduction == "mean" else own
+            dweight = dlosses * excess
+            derror = derror * weight
+        dinput = unbroadcast(derror, input)
+        dtarget = unbroadcast(-derror, target)
+        return dinput, dtarget, None, None, dweight
+
+    return y, backward
+
+
+def probability_samples(make):
+    yield sample(make.positive(2, 3) / 2.5, make.positive(2, 3) / 2.5)
+    yield sample(
+        make.positive(2, 3) / 2.5, make.positive(2, 3) / 2.5, make.constant(3), reduction="sum"
+    )
+
+
+@rule(F.binary_cross_entropy, samples=probability_samples)
+def binary_cross_entropy(
+    input, target, weight=None, size_average=None, reduce=None, reduction="mean"
+):
+    """−t·ln x − (1 − t)·ln(1 − x), each logarithm at least −100: slope (x − t)/(x(1 − x))."""
+    reduction = spelled_reduction(size_average, reduce, reduction)
+    log_yes = input.log().clamp(min=-100)
+    log_no = (-input).log1p().clamp(min=-100)
+    losses = (target - 1) * log_no - target * log_yes
+    if weight is not None:
+        losses = losses * weight
+    y = reduced(losses, reduction)
+
+    def backward(dy):
+        dlosses = unreduced(dy, losses, reduction)
+        if weight is not None:
+            dlosses = dlosses * weight
+        spread = (input * (1 - input)).clamp(min=1e-12)
+        dinput = dlosses * (input - target) / spread
+        dtarget = dlosses * (log_no - log_yes)
+        return dinput, dtarget
+
+    return y, backward
+
+
+def logit_samples(make):
+    yield sample(make(2, 3), make.positive(2, 3) / 2.5)
+    yield sample(
+        make(2, 3), make.positive(2, 3) / 2.5, make.constant(3), pos_weight=make.constant(3)
+    )
+
+
+@rule(F.binary_cross_entropy_with_logits, samples=logit_samples)
+def binary_cross_entropy_with_logits(
+    input,
+    target,
+    weight=None,
+    size_average=None,
+    reduce=None,
+    reduction="mean",
+    pos_weight=None,
+):
+    """The binary cross entropy of σ(x): −p·t·ln σ(x) − (1 − t)·ln σ(−x), slope σ(x) − t."""
+    reduction = spelled_reduction(size_average, reduce, reduction)
+    p = 1 if pos_weight is None else pos_weight
+    log_yes = F.logsigmoid(input)
+    log_no = F.logsigmoid(-input)
+    losses = -p * target * log_yes - (1 - target) * log_no
+    if weight is not None:
+        losses = losses * weight
+    y = reduced(losses, reduction)
+
+    def backward(dy):
+        dlosses = unreduced(dy, losses, reduction)
+        if weight is not None:
+            dlosses = dlosses * weight
+        probability = torch.sigmoid(input)
+        dinput = dlosses * ((1 - target) * probability - p * target * (1 - probability))
+        dtarget = dlosses * (log_no - p * log_yes)
+        return dinput, dtarget
+
+    return y, backward
+
+
+def kl_samples(make):
+    yield sample(make(2, 3), make.positive(2, 3))
+    yield sample(make(2, 3), make(2, 3), reduction="batchmean", log_target=True)
+
+
+@rule(F.kl_div, samples=kl_samples)
+def kl_div(input, target, size_average=None, reduce=None, reduction="mean", log_target=False):
+    """The divergence t·(ln t − x) of a log-probability x from t, 0 where t is 0."""
+    reduction = spelled_reduction(size_average, reduce, reduction)
+    t = target.exp() if log_target else target
+    log_t = target if log_target else target.log()
+    losses = torch.where(t == 0, 0, t * (log_t - input))
+    y = losses.sum() / len(input) if reduction == "batchmean" else reduced(losses, reduction)
+
+    def backward(dy):
+        dlosses = dy / len(input) if reduction == "batchmean" else unreduced(dy, losses, reduction)
+        dinput = unbroadcast(-dlosses * t, input)
+        if log_target:
+            dtarget = dlosses * (losses + t)
+        else:
+            dtarget = torch.where(t == 0, 0, dlosses * (log_t - input + 1))
+        dtarget = unbroadcast(dtarget, target)
+        return dinput, dtarget
+
+    return y, backward
+
+
+@rule(F.soft_margin_loss, samples=pair_samples)
+def soft_margin_loss(input, target, size_average=None, reduce=None, reduction="mean"):
+    """ln(1 + e^(−t·x)): slope −t·σ(−t·x)."""
+    reduction = spelled_reduction(size_average, reduce, reduction)
+    losses = -F.logsigmoid(target * input)
+    y = reduced(losses, reduction)
+
+    def backward(dy):
+        dlosses = unreduced(dy, losses, reduction)
+        dmargin = -dlosses * torch.sigmoid(-target * input)
+        dinput = unbroadcast(dmargin * target, input)
+        dtarget = unbroadcast(dmargin * input, target)
+        return dinput, dtarget
+
+    return y, backward
+
+
+@rule(F.poisson_nll_loss, samples=lambda make: [sample(make(2, 3), make.positive(2, 3))])
+def poisson_nll_loss(
+    input,
+    target,
+    log_input=True,
+    full=False,
+    size_average=None,
+    eps=1e-8,
+    reduce=None,
+    reduction="mean",
+):
+    """Minus the log-likelihood of counts t at the rate eˣ (or x): eˣ − t·x, slope eˣ − t.
+
+    The full loss adds Stirling's t·ln t − t + ½·ln(2πt) where t > 1.
+    """
+    reduction = spelled_reduction(size_average, reduce, reduction)
+    rate = input.exp() if log_input else input
+    log_rate = input if log_input else (input + eps).log()
+    losses = rate - target * log_rate
+    if full:
+        stirling = target * target.log() - target + 0.5 * (2 * math.pi * target).log()
+        losses = losses + torch.where(target <= 1, 0, stirling)
+    y = reduced(losses, reduction)
+
+    def backward(dy):
+        dlosses = unreduced(dy, losses, reduction)
+        slope = rate - target if log_input else 1 - target / (input + eps)
+        dinput = unbroadcast(dlosses * slope, input)
+        toward = -log_rate
+        if full:
+            toward = toward + torch.where(target <= 1, 0, target.log() + 0.5 / target)
+        dtarget = unbroadcast(dlosses * toward, target)
+        return dinput, dtarget
+
+    return y, backward

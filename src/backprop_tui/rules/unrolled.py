@@ -1,0 +1,240 @@
+"""Recurrent layers: a cell unrolled in time, in both directions, layer upon layer.
+
+Backpropagation through time runs the steps' closures in reverse (Werbos, 1990). The
+projections of all times are one product, and so are the weights' gradients.
+"""
+
+import torch
+import torch.nn.functional as F
+
+from .recurrent import gru_step, lstm_step, relu_step, tanh_step
+from .registry import rule, sample
+
+
+def pack_mask(batch_sizes, device):
+    """mask[t, b]: whether sequence b of a packed batch is that long."""
+    longest = int(batch_sizes[0])
+    return torch.arange(longest, device=device) < batch_sizes.to(device).unsqueeze(1)
+
+
+def keep_ended(mask, new, old):
+    """The new state, but the old one where a sequence has ended."""
+    if mask is None:
+        return new
+    return [torch.where(mask.unsqueeze(-1), n, o) for n, o in zip(new, old, strict=True)]
+
+
+def one_direction(step, x, state, weights, mask, reverse):
+    """A layer in one direction, over x of shape (time, batch, features).
+
+    `weights` has w_ih, w_hh and, where there are any, b_ih, b_hh and w_hr, the LSTM's
+    projection of its state. Where `mask` is False a sequence has ended, or read in reverse
+    not begun, and keeps its state. Returns the states at every time, the last one, and a
+    closure that takes their cotangents.
+    """
+    w_ih, w_hh, w_hr = weights["w_ih"], weights["w_hh"], weights.get("w_hr")
+    projected = x @ w_ih.t() + weights.get("b_ih", 0)
+    tape = []
+    for t in reversed(range(len(x))) if reverse else range(len(x)):
+        r = state[0] @ w_hh.t() + weights.get("b_hh", 0)
+        new, step_backward = step(projected[t], r, state)
+        raw = new[0]
+        if w_hr is not None:
+            new = [raw @ w_hr.t(), *new[1:]]
+        tape.append((t, state[0], raw, step_backward))
+        state = keep_ended(None if mask is None else mask[t], new, state)
+        tape[-1] = (*tape[-1], state[0])
+    y = torch.stack([h for *_, h in sorted(tape, key=lambda entry: entry[0])])
+
+    def backward(dy, dstate):
+        dprojected = torch.zeros_like(projected)
+        dweights = {name: torch.zeros_like(weight) for name, weight in weights.items()}
+        for t, h, raw, step_backward, _ in reversed(tape):
+            dstate = [dstate[0] + dy[t], *dstate[1:]]
+            zeros = [torch.zeros_like(d) for d in dstate]
+            live = None if mask is None else mask[t]
+            dnew = keep_ended(live, dstate, zeros)
+            dpassed = zeros if mask is None else keep_ended(~live, dstate, zeros)
+            if w_hr is not None:
+                dweights["w_hr"] += dnew[0].t() @ raw
+                dnew = [dnew[0] @ w_hr, *dnew[1:]]
+            dprojected[t], dr, dkept = step_backward(dnew)
+            dweights["w_hh"] += dr.t() @ h
+            if "b_hh" in weights:
+                dweights["b_hh"] += dr.sum(0)
+            if w_hr is not None:
+                dkept[0] = torch.zeros_like(h)
+            dkept[0] = dkept[0] + dr @ w_hh
+            dstate = [p + k for p, k in zip(dpassed, dkept, strict=True)]
+        dweights["w_ih"] += torch.einsum("tbg,tbi->gi", dprojected, x)
+        if "b_ih" in weights:
+            dweights["b_ih"] += dprojected.sum((0, 1))
+        dx = dprojected @ w_ih
+        return dx, dstate, dweights
+
+    return y, state, backward
+
+
+def stacked(step, x, states, groups, bidirectional, mask, drop):
+    """All layers. `states` and `groups` hold one entry for each layer and direction.
+
+    Between layers `drop` multiplies by a dropout mask that it draws. Returns the last
+    layer's states at every time, all last states, and a closure as `one_direction` does.
+    """
+    directions = 2 if bidirectional else 1
+    tape = []
+    last = []
+    for layer in range(len(groups) // directions):
+        keep = drop(x) if layer else None
+        if keep is not None:
+            x = x * keep
+        halves = []
+        for reverse in range(directions):
+            i = directions * layer + reverse
+            y, state, backward = one_direction(step, x, states[i], groups[i], mask, reverse)
+            halves.append(y)
+            last.append(state)
+            tape.append((i, keep, backward))
+        x = torch.cat(halves, -1)
+
+    def backward_all(dy, dlast):
+        dstates = [None] * len(groups)
+        dgroups = [None] * len(groups)
+        while tape:
+            ends = [tape.pop() for _ in range(directions)][::-1]
+            dx = 0
+            for (i, _, backward), dhalf in zip(ends, dy.chunk(directions, -1), strict=True):
+                dpart, dstates[i], dgroups[i] = backward(dhalf, dlast[i])
+                dx = dx + dpart
+            keep = ends[0][1]
+            dy = dx if keep is None else dx * keep
+        return dy, dstates, dgroups
+
+    return x, last, backward_all
+
+
+NAMES = {2: ("w_ih", "w_hh"), 4: ("w_ih", "w_hh", "b_ih", "b_hh")}
+
+
+def run_layers(step, arguments):
+    """A whole recurrent network, called as torch.lstm and its kin are.
+
+    Either (input, hx, params, has_biases, num_layers, dropout, train, bidirectional,
+    batch_first) or, packed, (data, batch_sizes, hx, params, …) without the last.
+    """
+    packed = isinstance(arguments[3], list | tuple)
+    if packed:
+        data, batch_sizes, hx, params, biases, layers, p, train, bidirectional = arguments
+        mask = pack_mask(batch_sizes, data.device)
+        x = data.new_zeros(*mask.shape, data.shape[-1])
+        x[mask] = data
+    else:
+        data, hx, params, biases, layers, p, train, bidirectional, batch_first = arguments
+        mask = None
+        x = data.transpose(0, 1) if batch_first else data
+    pair = [hx] if isinstance(hx, torch.Tensor) else list(hx)
+    count = layers * (2 if bidirectional else 1)
+    names = NAMES[4 if biases else 2]
+    names = names if len(params) == count * len(names) else (*names, "w_hr")
+    groups = [
+        dict(zip(names, params[len(names) * i :][: len(names)], strict=True)) for i in range(count)
+    ]
+    states = [[part[i] for part in pair] for i in range(count)]
+
+    def drop(value):
+        if not (p and train):
+            return None
+        if mask is None:
+            return F.dropout(torch.ones_like(value), p)
+        keep = torch.zeros_like(value)
+        keep[mask] = F.dropout(torch.ones_like(value[mask]), p)
+        return keep
+
+    out, last, layers_backward = stacked(step, x, states, groups, bidirectional, mask, drop)
+    if packed:
+        y = out[mask]
+    else:
+        y = out.transpose(0, 1) if batch_first else out
+    finals = [torch.stack(parts) for parts in zip(*last, strict=True)]
+
+    def backward(dy, *dfinals):
+        if packed:
+            dout = torch.zeros_like(out)
+            dout[mask] = dy
+        else:
+            dout = dy.transpose(0, 1) if batch_first else dy
+        dlast = [[d[i] for d in dfinals] for i in range(count)]
+        dx, dstates, dgroups = layers_backward(dout, dlast)
+        dhx = [torch.stack(parts) for parts in zip(*dstates, strict=True)]
+        dparams = [dgroup[name] for dgroup in dgroups for name in names]
+        if packed:
+            return dx[mask], None, dhx, dparams
+        return (dx.transpose(0, 1) if batch_first else dx), dhx, dparams
+
+    return (y, *finals), backward
+
+
+def network_samples(gates, memory):
+    """Samples of two layers in both directions, and of a packed batch."""
+
+    def samples(make):
+        def weights(inputs, hidden):
+            shapes = [(gates * 3, inputs), (gates * 3, hidden), (gates * 3,), (gates * 3,)]
+            return [make(*shape) for shape in shapes]
+
+        both = [*weights(2, 3), *weights(2, 3), *weights(6, 3), *weights(6, 3)]
+        h = [make(4, 2, 3), make(4, 2, 3)] if memory else make(4, 2, 3)
+        yield sample(make(5, 2, 2), h, both, True, 2, 0.0, True, True, False)
+        h = [make(1, 3, 3), make(1, 3, 3)] if memory else make(1, 3, 3)
+        lengths = torch.tensor([3, 2, 1])
+        yield sample(make(6, 2), lengths, h, weights(2, 3), True, 1, 0.0, True, False)
+
+    return samples
+
+
+@rule(torch.rnn_tanh, samples=network_samples(1, memory=False))
+def rnn_tanh(*arguments):
+    """A recurrent network with tanh: the output at every time, and the last state of each layer."""
+    (y, h), run_backward = run_layers(tanh_step, arguments)
+
+    def backward(dy, dh):
+        dinput, *sizes, dhx, dparams = run_backward(dy, dh)
+        return dinput, *sizes, dhx[0], dparams
+
+    return (y, h), backward
+
+
+@rule(torch.rnn_relu, samples=network_samples(1, memory=False))
+def rnn_relu(*arguments):
+    """A recurrent network with relu: the output at every time, and the last state of each layer."""
+    (y, h), run_backward = run_layers(relu_step, arguments)
+
+    def backward(dy, dh):
+        dinput, *sizes, dhx, dparams = run_backward(dy, dh)
+        return dinput, *sizes, dhx[0], dparams
+
+    return (y, h), backward
+
+
+@rule(torch.gru, samples=network_samples(3, memory=False))
+def gru(*arguments):
+    """A GRU: the output at every time, and the last state of each layer."""
+    (y, h), run_backward = run_layers(gru_step, arguments)
+
+    def backward(dy, dh):
+        dinput, *sizes, dhx, dparams = run_backward(dy, dh)
+        return dinput, *sizes, dhx[0], dparams
+
+    return (y, h), backward
+
+
+@rule(torch.lstm, samples=network_samples(4, memory=True))
+def lstm(*arguments):
+    """An LSTM: the output at every time, and the last state and memory of each layer."""
+    (y, h, c), run_backward = run_layers(lstm_step, arguments)
+
+    def backward(dy, dh, dc):
+        cotangents = run_backward(dy, dh, dc)
+        return cotangents
+
+    return (y, h, c), backward

@@ -1,0 +1,259 @@
+"""check() on real models: every parameter verified by rules alone, and faults found."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
+
+import backprop_tui as bp
+from backprop_tui.check import AGREED
+from backprop_tui.compare import Verdict
+
+from .models import GPT, ResNet
+
+Z = torch.randn(2, 3, generator=torch.Generator().manual_seed(1))
+
+
+def verified(report: bp.Report) -> None:
+    assert report.ok, f"\n{report}"
+    assert report.parameters
+    assert all(row.verdict in AGREED for row in report.parameters)
+    assert all(row.isolated in AGREED for row in report.ops), f"\n{report.ops}"
+    assert report.coverage.missing == () and report.coverage.unseen == ()
+    assert report.coverage.ruled == report.coverage.total == len(report.ops)
+
+
+def checked(model: nn.Module, step: Callable[[], object]) -> bp.Report:
+    with bp.record(model) as tape:
+        step()
+    return tape.check()
+
+
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("training", [True, False])
+def test_resnet(seed, training):
+    torch.manual_seed(seed)
+    model = ResNet().train(training)
+    pictures, labels = torch.randn(4, 3, 32, 32), torch.randint(10, (4,))
+    report = checked(model, lambda: F.cross_entropy(model(pictures), labels).backward())
+    verified(report)
+    assert len(report.parameters) == len(list(model.parameters()))
+    assert {row.module for row in report.ops} >= {"stem.0", "blocks.1.shortcut.1", "head"}
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_gpt_with_dropout_and_tied_embeddings(seed):
+    torch.manual_seed(seed)
+    model, ids = GPT(), torch.randint(50, (2, 17))
+    report = checked(model, lambda: model.loss(ids).backward())
+    verified(report)
+    assert "head.weight" not in {row.name for row in report.parameters}  # tied
+    assert len(report.parameters) == len(list(model.parameters()))
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_gpt_under_autocast(seed):
+    torch.manual_seed(seed)
+    model, ids = GPT(), torch.randint(50, (2, 17))
+
+    def step() -> None:
+        with torch.autocast("cpu", dtype=torch.bfloat16):
+            loss = model.loss(ids)
+        loss.backward()
+
+    verified(checked(model, step))
+
+
+@pytest.mark.filterwarnings("ignore:enable_nested_tensor")
+@pytest.mark.parametrize(
+    "model",
+    [
+        nn.Transformer(8, 2, 1, 1, 16),
+        nn.TransformerEncoderLayer(8, 2, 16, norm_first=True),
+        nn.MultiheadAttention(8, 2),
+    ],
+    ids=lambda model: type(model).__name__,
+)
+def test_torchs_own_attention_modules(model):
+    torch.manual_seed(0)
+    s = torch.randn(5, 2, 8)
+    arguments = {nn.Transformer: (s, s), nn.MultiheadAttention: (s, s, s)}.get(type(model), (s,))
+
+    def step() -> None:
+        output = model(*arguments)
+        (output[0] if isinstance(output, tuple) else output).square().sum().backward()
+
+    verified(checked(model, step))
+
+
+def tiny() -> nn.Sequential:
+    torch.manual_seed(0)
+    return nn.Sequential(nn.Linear(3, 5), nn.Tanh(), nn.Linear(5, 1))
+
+
+def lbfgs(model: nn.Module) -> None:
+    optimizer = torch.optim.LBFGS(model.parameters(), max_iter=3)
+
+    def closure() -> Tensor:
+        optimizer.zero_grad()
+        loss: Tensor = model(Z).square().sum()
+        loss.backward()
+        return loss
+
+    optimizer.step(closure)
+
+
+def accumulate(model: nn.Module) -> None:
+    for _ in range(2):
+        (model(Z).square().sum() / 2).backward()
+
+
+def by_grad(model: nn.Module) -> None:
+    torch.autograd.grad(model(Z).sum(), list(model.parameters()))
+
+
+def functional(model: nn.Module) -> None:
+    doubled = {name: 2 * parameter for name, parameter in model.named_parameters()}
+    torch.func.functional_call(model, doubled, (Z,)).sum().backward()
+
+
+def checkpointed(model: nn.Module) -> None:
+    x = Z.clone().requires_grad_()
+    checkpoint(model, x, use_reentrant=False).sum().backward()
+
+
+def detached(model: nn.Module) -> None:
+    y = model(Z)
+    with torch.no_grad():
+        scale = y.abs().max()
+    with torch.enable_grad():
+        (y / scale + y.detach() * y).sum().backward()
+
+
+@pytest.mark.parametrize(
+    ("step", "steps"),
+    [
+        (lbfgs, 3),
+        (accumulate, 2),
+        (by_grad, 1),
+        (functional, 1),
+        (checkpointed, 1),
+        (detached, 1),
+    ],
+)
+def test_ways_to_train(step, steps):
+    model = tiny()
+    report = checked(model, lambda: step(model))
+    verified(report)
+    assert len(report.steps) == steps
+
+
+class Exp(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, x):
+        y = x.exp()
+        ctx.save_for_backward(y)
+        return y
+
+    @staticmethod
+    def backward(ctx, dy):
+        (y,) = ctx.saved_tensors
+        return dy * y
+
+
+class WrongByOneMillionth(Exp):
+    @staticmethod
+    def backward(ctx, dy):
+        (y,) = ctx.saved_tensors
+        return dy * y * (1 + 3e-6)
+
+
+class CastsInside(Exp):
+    @staticmethod
+    def forward(ctx, x):
+        y = x.float().exp()
+        ctx.save_for_backward(y)
+        return y.to(x.dtype)
+
+
+@pytest.mark.parametrize(
+    ("function", "verdict"),
+    [(Exp, Verdict.ROUNDING), (WrongByOneMillionth, Verdict.DIFFERENT), (CastsInside, Verdict.ROUNDING)],
+)
+def test_a_custom_function_is_judged_by_finite_differences(function, verdict):
+    model = nn.Linear(3, 3)
+    report = checked(model, lambda: function.apply(model(Z)).sum().backward())
+    row = next(row for row in report.ops if row.op == function.__name__)
+    assert row.rule is None and report.coverage.missing == (function.__name__,)
+    assert row.isolated is verdict  # what a cast to float32 does inside is no evidence
+    assert not report.ok  # without a rule nothing downstream is verified
+    if verdict is Verdict.DIFFERENT:
+        assert report.worst is row
+        assert row.source.startswith(__file__)
+
+
+def test_a_users_own_rule():
+    class Cube(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx, x):
+            ctx.save_for_backward(x)
+            return x**3
+
+        @staticmethod
+        def backward(ctx, dy):
+            (x,) = ctx.saved_tensors
+            return dy * 3 * x**2
+
+    @bp.rule(Cube, samples=lambda make: [bp.sample(make(3))])
+    def cube(x):
+        y = x * x * x
+
+        def backward(dy):
+            dx = 3 * x * x * dy
+            return dx
+
+        return y, backward
+
+    model = nn.Linear(3, 3)
+    report = checked(model, lambda: Cube.apply(model(Z)).sum().backward())
+    verified(report)
+    assert report.ops[1].rule == "cube"
+
+
+def test_a_value_read_by_several_ops_is_judged_op_by_op():
+    """The cotangent of h is a sum; each op's own share is what its rule is compared with."""
+    model = tiny()
+
+    def step() -> None:
+        h = model[0](Z)
+        (h.tanh() * h.sigmoid() + h * h).sum().backward()
+
+    verified(checked(model, step))
+
+
+def test_the_report_prints_and_is_stable_json():
+    model = tiny()
+    report = checked(model, lambda: model(Z).sum().backward())
+    text = str(report)
+    assert "0.weight" in text and "4 of 4 ops" in text and "agree in 1 training step" in text
+    assert list(report.to_dict()) == ["version", "steps", "verdict"]
+
+
+def test_no_backward_is_said():
+    with bp.record() as tape:
+        torch.ones(2).sum()
+    with pytest.raises(ValueError, match=r"loss\.backward\(\)"):
+        tape.check()
+
+
+def test_an_exception_of_the_users_passes_and_leaves_a_partial_tape():
+    model, wrong = tiny(), torch.randn(2, 7)
+    with pytest.raises(RuntimeError, match="shapes"), bp.record(model) as tape:
+        model[0](Z)
+        model(wrong)
+    assert [op.name for op in tape.ops] == ["linear"]
