@@ -9,17 +9,17 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from .backward import Visit, derive_by_lines, parameters_of
-from .compare import compare
+from .backward import Convert, Visit, derive_by_lines, parameters_of
+from .compare import Comparison, compare
 from .formula import algebra, formula, shape_text
 from .lines import Line, needed, returned, trace
 from .naming import Names, Naming
 from .numeric import widen
 from .rules.optimizer import UPDATES
 from .steps import Given, Gradient, Group, Step, Trace, Twin
-from .tape import Backward, Op, Tape, Update, tensors
+from .tape import Backward, Op, Tape, Update, map_tensors, tensors
 from .torch_formulas import formula_of
-from .witness import Witness
+from .witness import Witness, shaken
 
 
 def walk(
@@ -241,34 +241,30 @@ class _Walker:
 
     def _updates(self) -> None:
         for update in self._tape.updates:
-            rule = UPDATES.get(update.optimizer)
-            if rule is not None:
-                self._update(update, rule)
+            self._update(update, UPDATES.get(update.optimizer))
 
-    def _update(self, update: Update, rule: Callable[..., Tensor]) -> None:
+    def _update(self, update: Update, rule: Callable[..., Tensor] | None) -> None:
+        """One parameter's update; without a rule, what torch made of it, not checked."""
         kind = update.optimizer.__name__
-        options = {**update.state, **update.options}
-        with torch.no_grad():
-            lines, manual = trace(rule, update.before, update.grad, **options)
-            comparison = compare(
-                manual,
-                update.after,
-                lambda: rule(widen(update.before), widen(update.grad), **options),
-            )
+        layer, _, _ = update.name.rpartition(".")
+        title = f"{kind} {update.name}"
         name = self._names.value(update.value)
-        gradient = self._names.gradient(self._tape.values[update.value])
-        scope = {"param": name, "grad": gradient}
+        group = Group(-1, "update", layer, title, kind, None, None, "", None, ())
+        if rule is None:
+            shape = shape_text(update.after)
+            formula = f"{name} = {kind}({name})"
+            step = Step(-1, "update", -1, "", name, name, update.after, formula, shape)
+            self._place(group, [step])
+            return
+        lines, comparison = _by_hand(update, rule)
+        scope = {"param": name, "grad": self._names.gradient(self._tape.values[update.value])}
         steps = [
             self._step("update", line, scope, *self._names.next_local(line.target))
             for line in lines[:-1]
         ]
         final = self._step("update", lines[-1], scope, name, name)
         twin = Twin("torch", kind, update.after, comparison)
-        layer, _, _ = update.name.rpartition(".")
-        title = f"{kind} {update.name}"
-        group = Group(
-            -1, "update", layer, title, kind, rule.__name__, None, "", comparison, ()
-        )
+        group = replace(group, rule=rule.__name__, isolated=comparison)
         self._place(group, [*steps, replace(final, twin=twin)])
 
     def _step(self, phase: str, line: Line, scope: dict[str, str], name: str, label: str) -> Step:
@@ -296,6 +292,26 @@ class _Walker:
             self.steps.append(replace(step, index=index, group=number, layer=group.layer))
         numbers = tuple(range(first, len(self.steps)))
         self.groups.append(replace(group, index=number, steps=numbers))
+
+
+def _by_hand(update: Update, rule: Callable[..., Tensor]) -> tuple[list[Line], Comparison]:
+    """The lines of an update rule, and how its result compares with torch's."""
+    options = {**update.state, **update.options}
+    with torch.no_grad():
+        lines, manual = trace(rule, update.before, update.grad, **options)
+
+        def moved(convert: Convert) -> Tensor:
+            tensors_of = map_tensors(convert, (update.before, update.grad, options))
+            before, grad, rest = tensors_of
+            return rule(before, grad, **rest)
+
+        comparison = compare(
+            manual,
+            update.after,
+            lambda: moved(widen),
+            lambda: (moved(shaken(seed)) for seed in range(3)),
+        )
+    return lines, comparison
 
 
 def _group_of(op: Op, phase: str, visit: Visit) -> Group:

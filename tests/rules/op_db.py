@@ -1,6 +1,6 @@
 """PyTorch's own samples of every differentiable op, and which of them the rules pass.
 
-``python tests/rules/op_db.py`` rewrites op_db_verified.txt, the table of variants whose
+``python -m tests.rules.op_db`` rewrites op_db_verified.txt, the table of variants whose
 samples all pass in float64 by rules alone.
 """
 
@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from oracle import SEED, variant_complaint
 from torch.testing._internal.common_methods_invocations import op_db
 
 import backprop_tui.rules  # noqa: F401  (registers the rules)
+from tests.rules.oracle import SEED, variant_complaint
 
 TABLE = Path(__file__).with_name("op_db_verified.txt")
 

@@ -5,11 +5,11 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import mutually_broadcastable_shapes
-from oracle import complaint
 
 import backprop_tui.rules  # noqa: F401  (registers the rules)
 from backprop_tui.rules.broadcast import unbroadcast
 from backprop_tui.rules.registry import find
+from tests.rules.oracle import complaint
 
 BINARY = [
     torch.add,

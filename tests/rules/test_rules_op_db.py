@@ -1,7 +1,8 @@
 """The rules against autograd on PyTorch's own samples, in float64."""
 
-import op_db
 import pytest
+
+from tests.rules import op_db
 
 VARIANTS = op_db.variants()
 LISTED = op_db.listed()
@@ -15,4 +16,4 @@ def test_a_listed_variant_passes_by_rules_alone(name):
 def test_the_table_lists_every_variant_that_passes():
     unlisted = [name for name in VARIANTS if name not in set(LISTED)]
     passing = [name for name in unlisted if op_db.passes(name, *VARIANTS[name])]
-    assert not passing, "run: python tests/rules/op_db.py"
+    assert not passing, "run: python -m tests.rules.op_db"

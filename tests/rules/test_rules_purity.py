@@ -2,10 +2,10 @@
 
 import pytest
 import torch
-from test_rules_samples import ALL
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from backprop_tui.rules.registry import Make
+from tests.rules.test_rules_samples import ALL
 
 BORROWED = [
     *((torch.autograd, name) for name in ("grad", "backward")),

@@ -81,7 +81,7 @@ CALLS = {
 def test_every_way_to_write_an_op_finds_its_rule(call):
     x = torch.rand(4, 4)
     with Seen() as seen:
-        eval(call)
+        eval(call, {"x": x, "torch": torch, "F": F})
     assert find(seen.functions[0]).name == CALLS[call]
 
 

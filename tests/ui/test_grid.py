@@ -1,7 +1,6 @@
 """The grid: what it paints, how its cursor moves, what the mouse copies."""
 
 import math
-from collections.abc import Awaitable, Callable
 
 import pytest
 import torch
@@ -75,7 +74,7 @@ async def test_an_empty_tensor_says_so(shape):
         (torch.tensor([0.5, NAN, INF, -INF]), "0.5000    NaN      ∞     -∞"),
         (torch.tensor([1.5, -2.0], dtype=torch.bfloat16), " 1.5000 -2.0000"),
         (torch.tensor([1.5, -2.0], dtype=torch.float16), " 1.5000 -2.0000"),
-        (torch.tensor([1 - 2j, 0.5j]), "1.0000-2.0000i 0.0000+0.5000i"),
+        (torch.tensor([1 - 2j, 0.5j]), " 1.0000-2.0000i  0.0000+0.5000i"),
         (torch.ones(2, requires_grad=True), "1.0 1.0"),
         (torch.tensor([[1, 2], [3, 4]]).t()[0], "1 3"),
     ],
@@ -88,8 +87,8 @@ async def test_an_element_that_the_sample_missed_stays_in_its_column():
     tensor = torch.zeros(300, 300)
     tensor[1, 1] = -1.2345678e33
     first, *rows = await painted(tensor, (40, 10))
-    assert first.index("1") == rows[1].index("-1.2e33") + len("-1.2e33") - 1
-    assert len({row.index(" ") for row in rows}) == 1
+    assert rows[1].index("-1.23e33") + len("-1.23e33") == first.index("1") + 1
+    assert rows[2].index("0", 15) == first.index("1")
 
 
 async def test_a_cut_number_is_not_shown():
@@ -112,7 +111,7 @@ async def test_keys_move_the_cursor():
         grid = app.query_one(TensorGrid)
         grid.focus()
 
-        async def after(*keys: str) -> tuple[int, int]:
+        async def after(*keys):
             await pilot.press(*keys)
             return grid.cursor
 
@@ -149,7 +148,7 @@ async def test_the_cursor_is_always_in_sight():
         await pilot.press("ctrl+end")
         assert "4999" in lines(grid)[-1]
         await pilot.press("ctrl+home")
-        assert lines(grid)[1].startswith(" 0    0")
+        assert lines(grid)[1].split()[:3] == ["0", "0", "1"]
         for _ in range(12):
             await pilot.press("down")
         assert "600" in "".join(lines(grid))
@@ -183,8 +182,7 @@ async def test_a_cursor_key_repaints_two_lines(monkeypatch):
         grid = app.query_one(TensorGrid)
         grid.focus()
         await pilot.pause()
-        rows: list[int] = []
-        line: Callable[..., object] = grid._line
+        rows, line = [], grid._line
         monkeypatch.setattr(
             grid, "_line", lambda row, *rest: (rows.append(row), line(row, *rest))[1]
         )
@@ -205,7 +203,7 @@ async def test_only_what_is_in_sight_is_read():
 
 
 def background(grid: TensorGrid, y: int, x: int) -> object:
-    segment = list(grid.render_line(y).crop(x, x + 1))[0]
+    segment = next(iter(grid.render_line(y).crop(x, x + 1)))
     return segment.style and segment.style.bgcolor
 
 
@@ -222,8 +220,8 @@ async def test_the_heat_map_tells_signs_apart_and_can_be_switched_off():
 
 async def test_without_colour_marks_tell_sign_and_size(monkeypatch):
     monkeypatch.setenv("NO_COLOR", "1")
-    row = (await painted(torch.tensor([0.0, 5.5, -5.5, 0.1])))[1]
-    assert row.split() == ["0", "▲", "5.5000", "▼-5.5000", "▵", "0.1000"]
+    row = (await painted(torch.tensor([0.0, 5.5, -5.5, 1.25])))[1]
+    assert row.split() == ["0", "▲", "5.5000", "▼-5.5000", "▵", "1.2500"]
 
 
 def test_marks_grow_with_the_level():
@@ -231,9 +229,6 @@ def test_marks_grow_with_the_level():
     down = [mark(-level) for level in range(LEVELS + 1)]
     assert list(dict.fromkeys(up)) == [" ", "▵", "△", "▲"]
     assert list(dict.fromkeys(down)) == [" ", "▿", "▽", "▼"]
-
-
-Selecting = Callable[[Selection], Awaitable[str]]
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,8 @@ from torch import Tensor
 
 from .registry import rule, sample, spellings
 from .samples import anywhere
-from .view import reading_adjoint, size_of, view_adjoint
+from .shape import size_of
+from .view import reading_adjoint, view_adjoint
 
 
 @rule(Tensor.repeat, samples=lambda make: [sample(make(2, 3), 4, 1, 2)])

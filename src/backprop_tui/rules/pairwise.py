@@ -3,7 +3,6 @@
 import math
 
 import torch
-from torch import Tensor
 
 from .broadcast import unbroadcast
 from .registry import rule, sample, spellings

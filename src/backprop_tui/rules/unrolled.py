@@ -151,18 +151,16 @@ def run_layers(step, arguments):
         return keep
 
     out, last, layers_backward = stacked(step, x, states, groups, bidirectional, mask, drop)
+    y = out.transpose(0, 1) if not packed and batch_first else out
     if packed:
         y = out[mask]
-    else:
-        y = out.transpose(0, 1) if batch_first else out
     finals = [torch.stack(parts) for parts in zip(*last, strict=True)]
 
     def backward(dy, *dfinals):
+        dout = dy.transpose(0, 1) if not packed and batch_first else dy
         if packed:
             dout = torch.zeros_like(out)
             dout[mask] = dy
-        else:
-            dout = dy.transpose(0, 1) if batch_first else dy
         dlast = [[d[i] for d in dfinals] for i in range(count)]
         dx, dstates, dgroups = layers_backward(dout, dlast)
         dhx = [torch.stack(parts) for parts in zip(*dstates, strict=True)]

@@ -57,7 +57,7 @@ class Viewer(Widget):
     Viewer.-text #words { display: block; }
     """
 
-    class Titled(Message):
+    class Titled(Message, namespace="inspector"):
         """What is inspected has a new name, for whoever draws the frame around it."""
 
         def __init__(self, title: str) -> None:

@@ -54,6 +54,7 @@ class BreakpointDialog(ModalScreen[None]):
             options.add_option(Option(Content(f"● {condition.source}"), id=f"condition {number}"))
         options.border_title = "enter removes" if self._points else ""
         options.display = bool(self._points)
+        options.highlighted = 0 if self._points else None
 
     @on(Input.Submitted)
     def _submitted(self, event: Input.Submitted) -> None:

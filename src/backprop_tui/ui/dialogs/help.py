@@ -80,8 +80,9 @@ def describe(screen: Screen[None]) -> list[Section]:
     chapters = {}
     for owner in type(screen).__mro__:
         if chapter := vars(owner).get("HELP_CHAPTER"):
-            own = {b.id for b in Binding.make_bindings(vars(owner).get("BINDINGS", ()))}
-            chapters[chapter] = [b for b in keys if b.id in own]
+            own = [b.id for b in Binding.make_bindings(vars(owner).get("BINDINGS", ()))]
+            mine = [b for b in keys if b.id in own]
+            chapters[chapter] = sorted(mine, key=lambda b: own.index(b.id))
     chapters[max(chapters)] += [b for b in _live(screen.app) if b.id]
     sections = [
         Section(name, "", _lines(screen, chapters[n, name])) for n, name in sorted(chapters)

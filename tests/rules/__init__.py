@@ -1,0 +1,1 @@
+"""The rules against autograd, finite differences and PyTorch's own samples."""
