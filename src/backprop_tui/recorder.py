@@ -65,6 +65,8 @@ class Recorder(TorchFunctionMode):
     All patches and hooks are undone on exit, also on an exception, which is never swallowed.
     """
 
+    _running = False
+
     def __init__(self, model: nn.Module | None = None, tape: Tape | None = None) -> None:
         super().__init__()
         self.tape = tape or Tape()
@@ -84,6 +86,15 @@ class Recorder(TorchFunctionMode):
 
     def __enter__(self) -> Tape:
         if self._depth == 0:
+            if Recorder._running:
+                raise RuntimeError(
+                    "a recording is running already: end it before another begins, "
+                    "or record both in one block"
+                )
+            Recorder._running = True
+            self._exits.callback(setattr, Recorder, "_running", False)
+            if "torch._dynamo" in sys.modules:  # nothing is compiled without it
+                self._exits.enter_context(torch.compiler.set_stance("force_eager"))
             hooks = (
                 register_module_forward_pre_hook(self._enter_module),
                 register_module_forward_hook(self._leave_module, always_call=True),
@@ -364,7 +375,7 @@ def _seeds(
     listed = given if isinstance(given, (tuple, list)) else [given] * len(roots)
     return tuple(
         torch.ones_like(root) if seed is None else snapshot(seed)
-        for root, seed in zip(roots, listed, strict=True)
+        for root, seed in zip(roots, listed, strict=False)  # torch itself says what is amiss
     )
 
 

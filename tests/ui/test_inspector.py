@@ -213,7 +213,9 @@ async def test_slices():
         app.grid.focus()
         await pilot.pause()
         assert app.titles[-1] == "x[0, 0, :, :] 2×3×4×5 int64"
-        assert app.inspector.selection == ("x", cube)
+        assert app.inspector.selection is not None
+        assert app.inspector.selection[0] == "x"
+        assert torch.equal(app.inspector.selection[1], cube)
         await typed(pilot, "/", "x[1, :, 2, 1:3]")
         assert app.grid.has_focus
         assert app.titles[-1] == "x[1, :, 2, 1:3] 2×3×4×5 int64"

@@ -41,8 +41,14 @@ def kernel_cotangent(input, dy, kernel, stride, padding, dilation, groups):
     x = x.permute(2, 1, 0, *range(3, n + 3)).reshape(channels // groups, groups * batch, *size)
     dweight = CONVOLVE[n](x, dy.transpose(0, 1), None, dilation, padding, stride, groups)
     # a stride can leave input at the far edge that no window reached
-    window = tuple(slice(size) for size in kernel)
-    return dweight[(..., *window)].transpose(0, 1)
+    return cropped(dweight, kernel).transpose(0, 1)
+
+
+def cropped(tensor, sizes):
+    """The near part of the last dimensions, of these sizes."""
+    for d, size in enumerate(sizes, start=-len(sizes)):
+        tensor = tensor.narrow(d, 0, size)
+    return tensor
 
 
 def leftover(input, dy, kernel, stride, padding, dilation):
@@ -142,7 +148,7 @@ def conv_transpose(
         dweight = kernel_cotangent(dy, input, kernel, stride, padding, dilation, groups)
         dinput = CONVOLVE[n](dy, weight, None, stride, padding, dilation, groups)
         # output padding of a stride or more would make room for one more window
-        dinput = dinput[(..., *(slice(size) for size in input.shape[2:]))]
+        dinput = cropped(dinput, input.shape[2:])
         if single:
             dinput = dinput.squeeze(0)
         return dinput, dweight, dbias

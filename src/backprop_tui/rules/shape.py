@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from .broadcast import unbroadcast
-from .registry import rule, sample, spellings
+from .registry import getter, rule, sample, spellings
 
 
 def size_of(sizes, named):
@@ -148,7 +148,7 @@ def matrix_samples(make):
     yield sample(make(2, 3))
 
 
-@rule(Tensor.T.__get__, samples=matrix_samples)
+@rule(getter("T"), samples=matrix_samples)
 def T(input):
     """All dimensions in reverse order."""
     dims = tuple(reversed(range(input.dim())))
@@ -161,7 +161,7 @@ def T(input):
     return y, backward
 
 
-@rule(Tensor.mT.__get__, samples=matrix_samples)
+@rule(getter("mT"), samples=matrix_samples)
 def mT(input):
     """The last two dimensions exchanged."""
     y = input.mT
@@ -173,7 +173,7 @@ def mT(input):
     return y, backward
 
 
-@rule(Tensor.H.__get__, Tensor.mH.__get__, *spellings("adjoint"), samples=matrix_samples)
+@rule(getter("H"), getter("mH"), *spellings("adjoint"), samples=matrix_samples)
 def H(input):
     """The conjugate transpose of the last two dimensions."""
     y = input.mH

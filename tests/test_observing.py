@@ -1,0 +1,119 @@
+"""A user's program is sacred: observed or not, it computes the same bits."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+import backprop_tui as bp
+
+from .models import GPT, ResNet
+
+Loss = Callable[[nn.Module], Tensor]
+
+
+def classify(model: nn.Module) -> Tensor:
+    return F.cross_entropy(model(torch.randn(4, 3, 32, 32)), torch.randint(10, (4,)))
+
+
+def next_token(model: GPT) -> Tensor:
+    return model.loss(torch.randint(50, (2, 17)))
+
+
+def regress(model: nn.Module) -> Tensor:
+    return F.mse_loss(model(torch.randn(6, 8)), torch.randn(6, 2))
+
+
+def recurrent(model: nn.Module) -> Tensor:
+    output, _ = model(torch.randn(5, 3, 4))
+    loss: Tensor = output.square().mean()
+    return loss
+
+
+def mlp() -> nn.Module:
+    layers = [nn.Linear(8, 16), nn.BatchNorm1d(16), nn.ReLU(inplace=True), nn.Dropout(0.3)]
+    return nn.Sequential(*layers, nn.Linear(16, 2))
+
+
+MODELS: list[tuple[Callable[[], nn.Module], Loss]] = [
+    (mlp, regress),
+    (ResNet, classify),
+    (GPT, next_token),
+    (lambda: nn.LSTM(4, 6, 2, dropout=0.2, bidirectional=True), recurrent),
+]
+
+
+def trained(make: Callable[[], nn.Module], loss_of: Loss, observed: bool) -> list[Tensor]:
+    """Everything that three steps leave behind."""
+    torch.manual_seed(0)
+    random.seed(0)
+    np.random.seed(0)
+    model = make()
+    optimizer = torch.optim.AdamW(model.parameters(), lr=1e-3)
+    losses = []
+
+    def step() -> None:
+        optimizer.zero_grad()
+        loss = loss_of(model)
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        optimizer.step()
+        losses.append(loss.detach())
+
+    for _ in range(3):
+        if observed:
+            with bp.record(model) as tape:
+                step()
+            tape.check()
+        else:
+            step()
+    left = [*losses, *(p.detach() for p in model.parameters()), *model.buffers()]
+    left += [p.grad for p in model.parameters() if p.grad is not None]
+    return [*left, torch.get_rng_state(), torch.from_numpy(np.random.get_state()[1])]
+
+
+@pytest.mark.parametrize(("make", "loss_of"), MODELS)
+def test_observed_or_not_the_bits_are_the_same(make, loss_of):
+    plain, seen = trained(make, loss_of, False), trained(make, loss_of, True)
+    assert len(plain) == len(seen)
+    assert all(torch.equal(a, b) for a, b in zip(plain, seen, strict=True))
+
+
+def test_a_second_recording_inside_one_is_refused_and_the_first_goes_on():
+    x = torch.ones(2, requires_grad=True)
+    with bp.record() as tape:
+        with pytest.raises(RuntimeError, match="running already"), bp.record():
+            pass
+        (x * 2).sum().backward()
+    assert tape.check().ok
+    with bp.record() as again:
+        (x * 3).sum().backward()
+    assert again.check().ok
+
+
+def test_a_loss_that_is_no_scalar_is_torchs_own_error():
+    x = torch.ones(2, requires_grad=True)
+    with pytest.raises(RuntimeError, match="scalar"), bp.record():
+        (x * 2).backward()
+
+
+def test_a_compiled_module_is_recorded_eagerly():
+    model = torch.compile(nn.Sequential(nn.Linear(3, 4), nn.ReLU()))
+    with bp.record(model) as tape:
+        model(torch.ones(2, 3)).sum().backward()
+    assert [op.name for op in tape.ops][-3:] == ["linear", "relu", "sum"]
+    assert tape.check().ok
+
+
+def test_what_cannot_be_taped_is_reported_as_unseen():
+    x = torch.randn(3, requires_grad=True)
+    outside = (x * x).exp()
+    with bp.record() as tape:
+        (outside * 2).sum().backward()
+    assert "ExpBackward0" in tape.check().coverage.unseen
