@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -164,12 +164,14 @@ def check(
     """
     if not tape.backwards:
         raise ValueError("nothing was differentiated: call loss.backward() inside the recording")
-    checkers = [_Checker(tape, backward, i, given) for i, backward in enumerate(tape.backwards)]
     total = sum(backward.after for backward in tape.backwards)
     steps, done = [], 0
-    for checker in checkers:
-        steps.append(checker.run(lambda count, done=done: progress(done + count, total)))
-        done += checker.backward.after
+    for number, backward in enumerate(tape.backwards):
+        judged = judge(
+            tape, backward, given=given, progress=lambda n, done=done: progress(done + n, total)
+        )
+        steps.append(_step(tape, judged, number))
+        done += backward.after
     return Report(tuple(steps), _coverage(tape, steps), warning)
 
 
@@ -177,82 +179,108 @@ class Cancelled(Exception):
     """`progress` answered False."""
 
 
-class _Checker:
-    def __init__(
-        self, tape: Tape, backward: Backward, number: int, given: Mapping[int, Tensor] | None
-    ) -> None:
-        self.tape, self.backward, self.number, self.given = tape, backward, number, given
-        self.witness = Witness(tape, backward, given)
-        self.isolated: dict[int, Verdict] = {}
-        self.visited: list[Op] = []
+@dataclass(frozen=True)
+class Judged:
+    """One backward pass derived and compared.
 
-    def run(self, progress: Callable[[int], bool]) -> Step:
-        def each(visit: Visit) -> None:
-            self.visited.append(visit.op)
-            self.isolated[visit.op.index] = self._isolated(visit)
-            if not progress(self.backward.after - visit.op.index):
-                raise Cancelled
+    Attributes:
+        derivation: every cotangent by hand.
+        ops: those that carry gradient, in forward order.
+        isolated: op index -> the op alone; `chained`: value index -> its cotangent.
+    """
 
-        derivation = derive(self.tape, self.backward, given=self.given, each=each)
-        chained = self._chained(derivation)
-        root = self.tape.values[self.backward.roots[0]].tensor
-        return Step(
-            loss=float(root) if root.numel() == 1 and not root.is_complex() else None,
-            parameters=tuple(self._parameters(chained)),
-            ops=tuple(self._row(op, chained) for op in reversed(self.visited)),
-        )
+    backward: Backward
+    derivation: Derivation
+    ops: tuple[Op, ...]
+    isolated: Mapping[int, Verdict]
+    chained: Mapping[int, Comparison]
 
-    def _isolated(self, visit: Visit) -> Verdict:
-        if visit.rule is None:
-            if isinstance(visit.op.function, type):
-                return check_function(self.backward, visit.op)
-            return Verdict.UNVERIFIED
-        found = self.witness.isolated(visit.op, visit)
-        return found.verdict if found else Verdict.UNCHECKED
 
-    def _chained(self, derivation: Derivation) -> dict[int, Comparison]:
-        found = {}
-        for value, manual in derivation.cotangents.items():
-            autograd = self.backward.cotangents.get(value)
-            if autograd is not None:
-                comparison = self.witness.cotangent(value, manual, autograd)
-                if value in derivation.unruled and comparison.verdict in AGREED:
-                    comparison = replace(comparison, verdict=Verdict.UNVERIFIED)
-                found[value] = comparison
-        return found
+def judge(
+    tape: Tape,
+    backward: Backward,
+    *,
+    given: Mapping[int, Tensor] | None = None,
+    progress: Callable[[int], bool] = lambda done: True,
+) -> Judged:
+    """Derive one backward pass by hand, and compare every op alone and every cotangent.
 
-    def _parameters(self, chained: Mapping[int, Comparison]) -> list[ParameterRow]:
-        rows = []
-        for value in self.tape.values:
-            if value.leaf and value.requires_grad and value.index in self.backward.cotangents:
-                found = chained.get(value.index) or unchecked()
-                row = ParameterRow(
-                    step=self.number,
-                    name=value.name or f"input {value.index}",
-                    shape=tuple(value.tensor.shape),
-                    verdict=found.verdict,
-                    rho=found.rho,
-                    max_abs=found.max_abs,
-                    max_rel=found.max_rel,
-                    ulps=found.ulps,
-                    nonfinite=found.nonfinite,
-                )
-                rows.append(row)
-        return rows
+    Raises:
+        Cancelled: when `progress`, told how many ops are done, answers False.
+    """
+    witness = Witness(tape, backward, given)
+    isolated: dict[int, Verdict] = {}
+    ops: list[Op] = []
 
-    def _row(self, op: Op, chained: Mapping[int, Comparison]) -> OpRow:
-        rule = registry.find(op.function)
-        source = f"{op.source.file}:{op.source.line}" if op.source else ""
-        return OpRow(
-            step=self.number,
-            index=op.index,
-            op=op.name,
-            module=op.module,
-            source=source,
-            rule=rule.name if rule else None,
-            isolated=self.isolated[op.index],
-            chained=worst_of(chained.get(value) for value in op.inputs),
-        )
+    def each(visit: Visit) -> None:
+        ops.append(visit.op)
+        isolated[visit.op.index] = _isolated(witness, backward, visit)
+        if not progress(backward.after - visit.op.index):
+            raise Cancelled
+
+    derivation = derive(tape, backward, given=given, each=each)
+    chained = dict(_chained(witness, backward, derivation))
+    return Judged(backward, derivation, tuple(reversed(ops)), isolated, chained)
+
+
+def _isolated(witness: Witness, backward: Backward, visit: Visit) -> Verdict:
+    if visit.rule is None:
+        custom = isinstance(visit.op.function, type)
+        return check_function(backward, visit.op) if custom else Verdict.UNVERIFIED
+    found = witness.isolated(visit.op, visit)
+    return found.verdict if found else Verdict.UNCHECKED
+
+
+def _chained(
+    witness: Witness, backward: Backward, derivation: Derivation
+) -> Iterator[tuple[int, Comparison]]:
+    for value, manual in derivation.cotangents.items():
+        autograd = backward.cotangents.get(value)
+        if autograd is not None:
+            comparison = witness.cotangent(value, manual, autograd)
+            if value in derivation.unruled and comparison.verdict in AGREED:
+                comparison = replace(comparison, verdict=Verdict.UNVERIFIED)
+            yield value, comparison
+
+
+def _step(tape: Tape, judged: Judged, number: int) -> Step:
+    root = tape.values[judged.backward.roots[0]].tensor
+    return Step(
+        loss=float(root) if root.numel() == 1 and not root.is_complex() else None,
+        parameters=tuple(_parameters(tape, judged, number)),
+        ops=tuple(_row(op, judged, number) for op in judged.ops),
+    )
+
+
+def _parameters(tape: Tape, judged: Judged, number: int) -> Iterator[ParameterRow]:
+    for value in tape.values:
+        if value.leaf and value.requires_grad and value.index in judged.backward.cotangents:
+            found = judged.chained.get(value.index) or unchecked()
+            yield ParameterRow(
+                step=number,
+                name=value.name or f"input {value.index}",
+                shape=tuple(value.tensor.shape),
+                verdict=found.verdict,
+                rho=found.rho,
+                max_abs=found.max_abs,
+                max_rel=found.max_rel,
+                ulps=found.ulps,
+                nonfinite=found.nonfinite,
+            )
+
+
+def _row(op: Op, judged: Judged, number: int) -> OpRow:
+    rule = registry.find(op.function)
+    return OpRow(
+        step=number,
+        index=op.index,
+        op=op.name,
+        module=op.module,
+        source=f"{op.source.file}:{op.source.line}" if op.source else "",
+        rule=rule.name if rule else None,
+        isolated=judged.isolated[op.index],
+        chained=worst_of(judged.chained.get(value) for value in op.inputs),
+    )
 
 
 def _coverage(tape: Tape, steps: list[Step]) -> Coverage:
