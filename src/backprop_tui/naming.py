@@ -47,7 +47,7 @@ class Names:
         paths = {value.index: f"input {number}" for number, value in enumerate(inputs)}
         for value in leaves:
             path = paths.get(value.index, value.name)
-            self._values[value.index] = naming.leaves.get(path, f"a{value.index}")
+            self._values[value.index] = naming.leaves.get(path, value.name or f"a{value.index}")
 
     def value(self, index: int) -> str:
         """The name of a value of the tape."""

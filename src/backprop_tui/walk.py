@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -53,12 +54,18 @@ def walk(
         given=walker.given(),
         groups=tuple(walker.groups),
         steps=tuple(walker.steps),
-        loss=float(tape.values[tape.backwards[0].roots[0]].tensor),
+        loss=loss_of(tape, tape.backwards[0]),
         constants=constants or {},
         gradients=walker.gradients(),
         autograd_at=autograd_at,
         warning=warning,
     )
+
+
+def loss_of(tape: Tape, backward: Backward) -> float:
+    """The number that was differentiated; NaN where it is no real scalar."""
+    root = tape.values[backward.roots[0]].tensor
+    return float(root) if root.numel() == 1 and not root.is_complex() else math.nan
 
 
 class _Walker:
