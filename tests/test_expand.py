@@ -147,6 +147,12 @@ def test_elementwise_line_shows_the_sum_inside():
     ]
 
 
+def test_a_minus_does_not_stand_beside_a_sign():
+    line = line_of("y = a - b", a=torch.tensor([0.5, -0.5]), b=torch.tensor([-0.25, 0.25]))
+    assert expand(line, {}, (0,)).lines() == ["a[0] - b[0]", "  0.5000 - (-0.2500) = 0.7500"]
+    assert expand(line, {}, (1,)).lines() == ["a[1] - b[1]", "  -0.5000 - 0.2500 = -0.7500"]
+
+
 def test_comparison_is_true_or_false():
     line = line_of("y = x > 0", x=torch.tensor([-0.25, 1.0]))
     assert "  -0.2500 > 0 is false" in expand(line, {}, (0,)).lines()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from typing import cast
 
@@ -9,6 +10,7 @@ from torch import nn
 
 from . import check as checking
 from . import tape as taping
+from .errors import UserError
 from .recorder import Recorder
 from .rules.registry import rule, sample
 
@@ -23,6 +25,21 @@ class Tape(taping.Tape):
     ) -> checking.Report:
         """Compare manual with autograd in every backward pass. See `check.check`."""
         return checking.check(self, progress=progress)
+
+    def show(self, title: str = "tape") -> None:
+        """Open the screen on this tape; returns when it is closed.
+
+        Raises:
+            UserError: if nothing was differentiated, or there is no terminal to draw on.
+        """
+        if not self.backwards:
+            raise UserError("nothing to show: call loss.backward() inside the recording")
+        if not (sys.stdin.isatty() and sys.stdout.isatty()):
+            raise UserError("there is no terminal to draw on: print(tape.check()) says the same")
+        from .overview import TapeSession
+        from .ui.app import launch
+
+        launch(lambda: TapeSession(self, title), title)
 
 
 class Recording(Recorder):

@@ -149,6 +149,15 @@ def isolate(backward: Backward, op: Op, *, convert: Convert = same) -> Visit:
         return visit
 
 
+def differentiate(
+    backward: Backward, op: Op, *, convert: Convert = same
+) -> tuple[Tensor | None, ...]:
+    """The same by torch's own derivative of the op, whether or not it has a rule."""
+    visit = Visit(op, None, _recorded(op, convert), outputs=op.outputs)
+    pull_back(visit, incoming_of(backward, op, convert))
+    return visit.outgoing
+
+
 def incoming_of(backward: Backward, op: Op, convert: Convert = same) -> dict[int, Tensor]:
     """Autograd's own cotangents of an op's results."""
     found = {value: backward.cotangents.get(value) for value in op.results}

@@ -14,6 +14,8 @@ ROUNDING = 16.0
 """Up to this many times the op's own rounding error, two results differ by rounding alone."""
 DIFFERENT = 64.0
 """Beyond this many times the op's own rounding error, they are different results."""
+FORMULA = 1e-9
+"""In float64, two right formulas are at most this far apart, relative to the terms they sum."""
 
 
 class Verdict(StrEnum):
@@ -95,6 +97,7 @@ def compare(
     autograd: Tensor,
     truth: Callable[[], Tensor | None] = lambda: None,
     perturbed: Callable[[], Iterable[Tensor]] = tuple,
+    derivative: Callable[[], Tensor | None] = lambda: None,
 ) -> Comparison:
     """Judge `manual` against `autograd`.
 
@@ -106,11 +109,16 @@ def compare(
     Fixed tolerances are unsound: where the true gradient is 0 two right answers differ by
     100 %, and an absolute tolerance hides a wrong gradient that is small.
 
+    What lies between rounding and different is settled in float64, where rounding is gone and
+    a wrong formula is as wrong as before.
+
     Args:
         manual, autograd: tensors of one shape, of any dtype.
         truth: gives t64, or None where there is none; then only equal bits are exact and
             anything else is `UNCHECKED`.
         perturbed: gives t64 again for each of a few perturbations of its inputs.
+        derivative: gives autograd's own answer in float64, None where it has none; then the
+            verdict stays `AMBER`.
     """
     found = _differences(manual, autograd)
     if manual.shape != autograd.shape:
@@ -120,38 +128,65 @@ def compare(
     reference = truth()
     if reference is None or reference.shape != autograd.shape:
         return found
-    rho = _rho(manual, autograd, reference, perturbed)
-    if math.isnan(rho) or rho > DIFFERENT:
-        return replace(found, verdict=Verdict.DIFFERENT, rho=rho)
-    verdict = Verdict.ROUNDING if rho <= ROUNDING else Verdict.AMBER
-    return replace(found, verdict=verdict, rho=rho)
+    ruler = _ruler(manual, autograd, reference, perturbed)
+    return replace(found, verdict=_judged(ruler, reference, derivative), rho=ruler.rho)
 
 
-def _rho(
+@dataclass(frozen=True)
+class _Ruler:
+    """How far autograd is from the truth, and how far rounding alone takes it.
+
+    `scale` is the size of what was summed: where terms cancel, more than that of the result.
+    """
+
+    error: float
+    floor: float
+    scale: float
+
+    @property
+    def rho(self) -> float:
+        if not self.floor:
+            return math.inf if self.error else 0.0
+        return self.error / self.floor
+
+
+def _ruler(
     manual: Tensor,
     autograd: Tensor,
     reference: Tensor,
     perturbed: Callable[[], Iterable[Tensor]],
-) -> float:
-    """NaN where one result is finite and the other is not, though the truth is representable."""
+) -> _Ruler:
+    """The error is NaN where only one result is finite, though the truth is representable."""
     info = torch.finfo(autograd.dtype)
     wide = reference.dtype
     manual, autograd = manual.to(wide), autograd.to(wide)
     # Beyond the dtype's range, finite and infinite are the same answer.
     counted = torch.isfinite(reference) & (reference.abs() <= info.max / 2)
     if not torch.equal(torch.isfinite(manual)[counted], torch.isfinite(autograd)[counted]):
-        return math.nan
+        return _Ruler(math.nan, 1.0, 1.0)
     counted &= torch.isfinite(manual) & torch.isfinite(autograd)
 
     def distance(a: Tensor) -> float:
         return _largest((a - reference)[counted])
 
+    half = 0.5 * info.eps
     error = distance(autograd)
-    floor = max(distance(manual), 0.5 * info.eps * _largest(reference[counted]))
-    if error <= ROUNDING * floor:
-        return error / floor if floor else 0.0
-    floor = max([floor, *(distance(moved) for moved in perturbed())])
-    return error / floor if floor else math.inf
+    floor = max(distance(manual), half * _largest(reference[counted]))
+    if error > ROUNDING * floor:
+        floor = max([floor, *(distance(moved) for moved in perturbed())])
+    return _Ruler(error, floor, floor / half)
+
+
+def _judged(ruler: _Ruler, reference: Tensor, derivative: Callable[[], Tensor | None]) -> Verdict:
+    if ruler.rho <= ROUNDING:
+        return Verdict.ROUNDING
+    if not ruler.rho <= DIFFERENT:
+        return Verdict.DIFFERENT
+    theirs = derivative()
+    if theirs is None:
+        return Verdict.AMBER
+    gap = _largest(theirs.to(reference.dtype) - reference)
+    return Verdict.ROUNDING if gap <= FORMULA * ruler.scale else Verdict.DIFFERENT
 
 
 def _largest(tensor: Tensor) -> float:

@@ -18,6 +18,7 @@ from .compare import Comparison, Verdict, unchecked
 from .formula import shape_text
 from .naming import Naming
 from .rules import registry
+from .session import Session
 from .steps import Given, Gradient, Group, Step, Trace, Twin
 from .tape import Backward, Op, Tape, tensors
 from .torch_formulas import formula_of
@@ -97,6 +98,33 @@ class Overview:
             gradients=tuple(builder.gradients()),
             autograd_at=autograd_at,
         )
+
+
+class TapeSession(Session):
+    """The backward passes of one tape as a session; each is judged when it is first visited."""
+
+    def __init__(self, tape: Tape, title: str = "tape") -> None:
+        self.title = title
+        self.iterations = len(tape.backwards)
+        self.losses = {
+            number: loss_of(tape, backward) for number, backward in enumerate(tape.backwards, 1)
+        }
+        self._tape = tape
+        self._overviews: dict[int, Overview] = {}
+
+    def trace(self, iteration: int) -> Trace:
+        if not 1 <= iteration <= self.iterations:
+            raise IndexError(f"no step {iteration}: there are 1 to {self.iterations}")
+        if iteration not in self._overviews:
+            self._overviews[iteration] = Overview(self._tape, iteration - 1, self.title)
+        return self._overviews[iteration].trace
+
+    def run_to(self, iteration: int, progress: Callable[[int], bool] = lambda _: True) -> int:
+        self.trace(iteration)
+        return iteration
+
+    def into(self, trace: Trace, group: int) -> Trace | None:
+        return self._overviews[trace.iteration].into(group)
 
 
 class _Builder:

@@ -58,11 +58,7 @@ class Snapshot:
 
 
 class Session(ABC):
-    """What the screen debugs: iterations that can be visited in any order.
-
-    A step is `train`ed plainly on the way and recorded by `record` where it is looked at;
-    both start from the same snapshot and compute the same bits. Snapshots are thinned out
-    evenly when they outgrow their budget, and the steps between are run again.
+    """What the screen debugs: training steps that can be visited in any order.
 
     Attributes:
         title: what is being debugged.
@@ -72,10 +68,43 @@ class Session(ABC):
 
     title: str
     iterations: int
+    losses: dict[int, float]
+
+    @abstractmethod
+    def trace(self, iteration: int) -> Trace:
+        """The training step of `iteration`, the same however one gets there.
+
+        Raises:
+            IndexError: if there is no such iteration.
+        """
+
+    @abstractmethod
+    def run_to(self, iteration: int, progress: Callable[[int], bool] = lambda _: True) -> int:
+        """Make ready for `trace(iteration)`, which may take long.
+
+        Args:
+            progress: told each iteration that is reached; it answers False to stop there.
+
+        Returns:
+            The iteration that was reached.
+        """
+
+    def into(self, trace: Trace, group: int) -> Trace | None:
+        """One op of a trace, line by line; None where its lines are there already."""
+        return None
+
+
+class Training(Session):
+    """A session that trains a model, forwards and back.
+
+    A step is `train`ed plainly on the way and recorded by `record` where it is looked at;
+    both start from the same snapshot and compute the same bits. Snapshots are thinned out
+    evenly when they outgrow their budget, and the steps between are run again.
+    """
 
     def __init__(self, model: nn.Module, optimizer: torch.optim.Optimizer) -> None:
         self.model, self.optimizer = model, optimizer
-        self.losses: dict[int, float] = {}
+        self.losses = {}
         self._snapshots = {1: Snapshot.take(model, optimizer)}
         self._stride = 1
         self._next = 1  # the iteration that the model stands before
@@ -90,11 +119,6 @@ class Session(ABC):
         """Run the training step of `iteration`, recorded, and walk it."""
 
     def trace(self, iteration: int) -> Trace:
-        """The training step of `iteration`, the same however one gets there.
-
-        Raises:
-            IndexError: if there is no such iteration.
-        """
         if not 1 <= iteration <= self.iterations:
             raise IndexError(f"no iteration {iteration}: there are 1 to {self.iterations}")
         if iteration not in self._traces:
@@ -106,14 +130,6 @@ class Session(ABC):
         return self._traces[iteration]
 
     def run_to(self, iteration: int, progress: Callable[[int], bool] = lambda _: True) -> int:
-        """Train until the model stands before `iteration`.
-
-        Args:
-            progress: told each iteration that is reached; it answers False to stop there.
-
-        Returns:
-            The iteration that the model stands before.
-        """
         if self._next != iteration:
             start = max(known for known in self._snapshots if known <= iteration)
             if not start <= self._next <= iteration:

@@ -180,5 +180,11 @@ def join(pieces: Pieces, style: NumberFormat | None, aligned: bool = True) -> st
             words.append("1" if piece else "0")
         else:
             text = style.padded(piece) if isinstance(piece, float | complex) else str(piece)
-            words.append(text if aligned else text.strip())
+            words.append(text if aligned else _signed(text.strip(), words))
     return "".join(words)
+
+
+def _signed(number: str, before: Sequence[str]) -> str:
+    """The number, in brackets where its minus would stand beside another sign."""
+    beside = bool(before) and before[-1].endswith((" - ", " + "))
+    return f"({number})" if beside and number.startswith("-") else number

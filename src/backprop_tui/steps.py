@@ -41,7 +41,7 @@ class Step:
         formula: "rex4 = reᵀ · x4"; `algebra`: the shapes, "2×5ᵀ · 2×4 = 5×4".
         note: a sentence of the lesson, may be empty.
         line: the rule's line; None for what no rule computes, such as dL/dloss = 1.
-        names: the rule's own names -> names on the screen ("dy" -> "re").
+        names: the rule's own names -> names on the screen ("dy" -> "re"), as the line read them.
     """
 
     index: int

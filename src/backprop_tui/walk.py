@@ -277,6 +277,8 @@ class _Walker:
     def _step(self, phase: str, line: Line, scope: dict[str, str], name: str, label: str) -> Step:
         """A step that has no place yet; the line's target is called `label` from here on."""
         text = formula(line, scope, label)
+        rebinds = line.target in line.reads  # "y = y + bias": y is still the old one
+        names = dict(scope) if rebinds else scope | {line.target: label}
         scope[line.target] = label
         return Step(
             index=-1,
@@ -290,7 +292,7 @@ class _Walker:
             algebra=algebra(line),
             note=self._names.note(phase, name),
             line=line,
-            names=dict(scope),
+            names=names,
         )
 
     def _place(self, group: Group, steps: list[Step]) -> None:

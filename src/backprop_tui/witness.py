@@ -8,7 +8,16 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 import torch
 from torch import Tensor
 
-from .backward import Convert, Derivation, Visit, derive, forward, incoming_of, isolate
+from .backward import (
+    Convert,
+    Derivation,
+    Visit,
+    derive,
+    differentiate,
+    forward,
+    incoming_of,
+    isolate,
+)
 from .compare import Comparison, compare, same_bits
 from .numeric import widen
 from .tape import Backward, Op, Tape
@@ -51,25 +60,11 @@ class Witness:
         A `chained` visit that came with the same bits as autograd's has the answer already.
         """
         visit = chained if chained and self._came_exact(chained) else isolate(self._backward, op)
-        found = contributions(self._backward, op, visit.outgoing)
-        results = []
-        for value, manual, autograd in found:
-
-            def wide(convert: Convert, value: int = value) -> Tensor | None:
-                visit = isolate(self._backward, op, convert=convert)
-                return next(
-                    (m for v, m, _ in contributions(self._backward, op, visit.outgoing) if v == value),
-                    None,
-                )
-
-            results.append(
-                compare(
-                    manual,
-                    autograd,
-                    lambda wide=wide: wide(widen),
-                    lambda wide=wide: _known(wide(shaken(seed)) for seed in range(_DRAWS)),
-                )
-            )
+        alone = Alone(self._backward, op)
+        results = [
+            alone.cotangent(value, manual, autograd)
+            for value, manual, autograd in contributions(self._backward, op, visit.outgoing)
+        ]
         return max(results, key=lambda item: item.verdict.rank, default=None)
 
     def _came_exact(self, visit: Visit) -> bool:
@@ -100,20 +95,65 @@ class Witness:
         return [self._derive(shaken(seed)) for seed in range(_DRAWS)]
 
 
+class Alone:
+    """One op fed with autograd's own incoming cotangents, in float64, made when asked for.
+
+    Each answer is value index -> cotangent: `truth` by our rule, `moved` the same from inputs
+    that are half an eps off, `torch` by torch's own derivative.
+    """
+
+    def __init__(self, backward: Backward, op: Op) -> None:
+        self._backward, self._op = backward, op
+
+    def cotangent(self, value: int, manual: Tensor, autograd: Tensor) -> Comparison:
+        """What the op gave to one of its input values."""
+        return compare(
+            manual,
+            autograd,
+            lambda: self.truth.get(value),
+            lambda: _known(moved.get(value) for moved in self.moved),
+            lambda: self.torch.get(value),
+        )
+
+    @functools.cached_property
+    def truth(self) -> dict[int, Tensor]:
+        return self._by_rule(widen)
+
+    @functools.cached_property
+    def moved(self) -> list[dict[int, Tensor]]:
+        return [self._by_rule(shaken(seed)) for seed in range(_DRAWS)]
+
+    @functools.cached_property
+    def torch(self) -> dict[int, Tensor]:
+        """Empty where the op cannot be run in float64."""
+        try:
+            answer = differentiate(self._backward, self._op, convert=widen)
+        except (RuntimeError, TypeError):
+            return {}
+        return summed(self._op, answer)
+
+    def _by_rule(self, convert: Convert) -> dict[int, Tensor]:
+        return summed(self._op, isolate(self._backward, self._op, convert=convert).outgoing)
+
+
+def summed(op: Op, outgoing: Sequence[Tensor | None]) -> dict[int, Tensor]:
+    """Value index -> cotangent. An op that reads a value twice gives it the sum."""
+    found: dict[int, Tensor] = {}
+    for value, cotangent in zip(op.inputs, outgoing, strict=False):
+        if cotangent is not None:
+            before = found.get(value)
+            found[value] = cotangent if before is None else before + cotangent
+    return found
+
+
 def contributions(
     backward: Backward, op: Op, outgoing: Sequence[Tensor | None]
 ) -> Iterator[tuple[int, Tensor, Tensor]]:
     """(value, manual, autograd) for each input value of an op that both gave a cotangent for.
 
-    An op that reads a value twice gives it the sum. Where other ops read it too, autograd's
-    side is what this op alone contributed.
+    Where other ops read the value too, autograd's side is what this op alone contributed.
     """
-    manual: dict[int, Tensor] = {}
-    for value, cotangent in zip(op.inputs, outgoing, strict=False):
-        if cotangent is not None:
-            before = manual.get(value)
-            manual[value] = cotangent if before is None else before + cotangent
-    for value, cotangent in manual.items():
+    for value, cotangent in summed(op, outgoing).items():
         autograd = backward.contributions.get((op.index, value))
         if autograd is None and value not in backward.shared:
             autograd = backward.cotangents.get(value)

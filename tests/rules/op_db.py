@@ -30,7 +30,7 @@ def variants() -> dict[str, tuple[Callable[..., Any], Any]]:
         found[name] = (entry.op, entry)
         if entry.method_variant is not None:
             found[f"{name} (method)"] = (entry.method_variant, entry)
-        if entry.inplace_variant is not None and entry.supports_inplace_autograd:
+        if entry.supports_inplace_autograd and entry.inplace_variant is not None:
             found[f"{name} (in-place)"] = (in_place(entry.inplace_variant), entry)
     return found
 

@@ -85,6 +85,14 @@ async def test_the_top_line_compares_the_element_with_its_twin():
         assert app.text("headline").endswith("Δ 0   0 ulp")
 
 
+async def test_where_room_is_short_the_gap_stays():
+    app = Host()
+    async with app.run_test(size=(40, 10)) as pilot:
+        await open_weight(pilot, weight_step().value)
+        assert app.text("headline") == "rex4[0, 0] = 0.5   Δ 0   0 ulp"
+        assert app.painted()[-1] == "min -2  max 11  norm 12.9059  zeros 0"
+
+
 async def test_the_cell_under_the_cursor_is_expanded():
     app = Host()
     async with app.run_test(size=(80, 10)) as pilot:

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from ..naming import Naming
 from ..recorder import record
-from ..session import Session
+from ..session import Training
 from ..steps import Trace
 from ..tape import Tape
 from ..walk import walk
@@ -38,7 +38,7 @@ class Options:
     y: Tensor | None = None
 
 
-class TwoLayer(Session):
+class TwoLayer(Training):
     """Linear, ReLU, …, Linear under MSELoss(reduction="sum"), trained by plain SGD."""
 
     def __init__(self, options: Options | None = None) -> None:

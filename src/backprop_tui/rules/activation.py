@@ -3,7 +3,6 @@
 import torch
 import torch.nn.functional as F
 
-from .broadcast import unbroadcast
 from .registry import rule, sample, spellings
 from .samples import anywhere
 
@@ -26,11 +25,11 @@ def relu(input, inplace=False):
 @rule(F.hardtanh, F.hardtanh_, samples=anywhere)
 def hardtanh(input, min_val=-1.0, max_val=1.0, inplace=False):
     """x kept between two bounds; flat at and beyond them."""
-    inside = (input > min_val) & (input < max_val)
+    flat = (input <= min_val) | (input >= max_val)
     y = input.clamp(min_val, max_val)
 
     def backward(dy):
-        dinput = torch.where(inside, dy, 0)
+        dinput = torch.where(flat, 0, dy)
         return dinput
 
     return y, backward
@@ -39,11 +38,11 @@ def hardtanh(input, min_val=-1.0, max_val=1.0, inplace=False):
 @rule(F.relu6, samples=anywhere)
 def relu6(input, inplace=False):
     """x kept between 0 and 6; flat at and beyond them."""
-    inside = (input > 0) & (input < 6)
+    flat = (input <= 0) | (input >= 6)
     y = input.clamp(0, 6)
 
     def backward(dy):
-        dinput = torch.where(inside, dy, 0)
+        dinput = torch.where(flat, 0, dy)
         return dinput
 
     return y, backward
@@ -78,7 +77,7 @@ def prelu(input, weight):
     def backward(dy):
         dinput = torch.where(mask, dy, slope * dy)
         dslope = torch.where(mask, 0, dy * input)
-        dweight = unbroadcast(dslope, slope).reshape(weight.shape)
+        dweight = dslope.sum_to_size(slope.shape).reshape(weight.shape)
         return dinput, dweight
 
     return y, backward
@@ -87,7 +86,6 @@ def prelu(input, weight):
 @rule(
     *spellings("threshold"),
     F.threshold,
-    F.threshold_,
     samples=lambda make: [sample(make(2, 3), 0.1, 2.0)],
 )
 def threshold(input, threshold, value, inplace=False):

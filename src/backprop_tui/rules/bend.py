@@ -157,10 +157,10 @@ def tanhshrink(input):
 def elu(input, alpha=1.0, inplace=False):
     """y = x above 0, α(eˣ − 1) below: dy/dx = 1 above, αeˣ below."""
     bent = alpha * torch.expm1(input.clamp(max=0))
-    y = torch.where(input > 0, input, bent)
+    y = torch.where(input <= 0, bent, input)
 
     def backward(dy):
-        slope = torch.where(input > 0, 1, bent + alpha)
+        slope = torch.where(input <= 0, bent + alpha, 1)
         dinput = dy * slope
         return dinput
 
@@ -173,10 +173,10 @@ def selu(input, inplace=False):
     alpha = 1.6732632423543772848170429916717
     scale = 1.0507009873554804934193349852946
     bent = alpha * torch.expm1(input.clamp(max=0))
-    y = scale * torch.where(input > 0, input, bent)
+    y = scale * torch.where(input <= 0, bent, input)
 
     def backward(dy):
-        slope = scale * torch.where(input > 0, 1, bent + alpha)
+        slope = scale * torch.where(input <= 0, bent + alpha, 1)
         dinput = dy * slope
         return dinput
 
@@ -187,10 +187,10 @@ def selu(input, inplace=False):
 def celu(input, alpha=1.0, inplace=False):
     """y = x above 0, α(e^(x/α) − 1) below: dy/dx = 1 above, e^(x/α) below."""
     bent = torch.expm1(input.clamp(max=0) / alpha)
-    y = torch.where(input > 0, input, alpha * bent)
+    y = torch.where(input <= 0, alpha * bent, input)
 
     def backward(dy):
-        slope = torch.where(input > 0, 1, bent + 1)
+        slope = torch.where(input <= 0, bent + 1, 1)
         dinput = dy * slope
         return dinput
 

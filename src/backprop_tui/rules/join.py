@@ -239,9 +239,8 @@ def meshgrid(*tensors, indexing=None):
     def backward(*dy):
         others = [[a for a in axes if a != axis] for axis in axes]
         sums = [d.sum(o) if o else d for d, o in zip(dy, others, strict=True)]
-        dtensors = tuple(d.reshape(t.shape) for d, t in zip(sums, given, strict=True))
-        if listed:
-            dtensors = list(dtensors)
-        return dtensors
+        dtensors = [d.reshape(t.shape) for d, t in zip(sums, given, strict=True)]
+        cotangents = dtensors if listed else tuple(dtensors)
+        return cotangents
 
     return y, backward

@@ -83,8 +83,8 @@ def matmul(input, other):
             dy = dy.unsqueeze(-2)
         da = dy @ b.mT
         db = a.mT @ dy
-        dinput = unbroadcast(da, a).reshape(input.shape)
-        dother = unbroadcast(db, b).reshape(other.shape)
+        dinput = da.sum_to_size(a.shape).reshape(input.shape)
+        dother = db.sum_to_size(b.shape).reshape(other.shape)
         return dinput, dother
 
     return y, backward

@@ -116,6 +116,12 @@ def spellings(*names: str) -> tuple[Callable[..., Any], ...]:
     return tuple(found)
 
 
+def getter(name: str) -> Callable[..., Any]:
+    """What torch reports where a property of a tensor is read: ``x.T`` is getter("T")."""
+    get: Callable[..., Any] = getattr(Tensor, name).__get__
+    return get
+
+
 def rule(*targets: Callable[..., Any], samples: Samples) -> Callable[[RuleFunction], RuleFunction]:
     """Declare the decorated function as the rule of every torch function in `targets`.
 
@@ -127,7 +133,7 @@ def rule(*targets: Callable[..., Any], samples: Samples) -> Callable[[RuleFuncti
         name = function.__name__
         if not targets:
             raise ValueError(f"rule {name}: name at least one torch function that it derives")
-        if not callable(samples) or not any(True for _ in samples(Make())):
+        if not any(True for _ in samples(Make())):
             raise ValueError(f"rule {name}: give sample inputs, its test is made from them")
         declared = Rule(name, function, tuple(dict.fromkeys(targets)), samples)
         for target in declared.targets:

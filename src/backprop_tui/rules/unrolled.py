@@ -35,6 +35,7 @@ def one_direction(step, x, state, weights, mask, reverse):
     w_ih, w_hh, w_hr = weights["w_ih"], weights["w_hh"], weights.get("w_hr")
     projected = x @ w_ih.t() + weights.get("b_ih", 0)
     tape = []
+    seen = {}
     for t in reversed(range(len(x))) if reverse else range(len(x)):
         r = state[0] @ w_hh.t() + weights.get("b_hh", 0)
         new, step_backward = step(projected[t], r, state)
@@ -43,18 +44,17 @@ def one_direction(step, x, state, weights, mask, reverse):
             new = [raw @ w_hr.t(), *new[1:]]
         tape.append((t, state[0], raw, step_backward))
         state = keep_ended(None if mask is None else mask[t], new, state)
-        tape[-1] = (*tape[-1], state[0])
-    y = torch.stack([h for *_, h in sorted(tape, key=lambda entry: entry[0])])
+        seen[t] = state[0]
+    y = torch.stack([seen[t] for t in range(len(x))])
 
     def backward(dy, dstate):
         dprojected = torch.zeros_like(projected)
         dweights = {name: torch.zeros_like(weight) for name, weight in weights.items()}
-        for t, h, raw, step_backward, _ in reversed(tape):
+        for t, h, raw, step_backward in reversed(tape):
             dstate = [dstate[0] + dy[t], *dstate[1:]]
             zeros = [torch.zeros_like(d) for d in dstate]
-            live = None if mask is None else mask[t]
-            dnew = keep_ended(live, dstate, zeros)
-            dpassed = zeros if mask is None else keep_ended(~live, dstate, zeros)
+            dnew = keep_ended(None if mask is None else mask[t], dstate, zeros)
+            dpassed = zeros if mask is None else keep_ended(~mask[t], dstate, zeros)
             if w_hr is not None:
                 dweights["w_hr"] += dnew[0].t() @ raw
                 dnew = [dnew[0] @ w_hr, *dnew[1:]]

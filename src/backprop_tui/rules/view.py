@@ -97,13 +97,12 @@ def as_strided(input, size, stride, storage_offset=None):
     y = input.as_strided(size, stride, storage_offset)
 
     def backward(dy):
-        elements = torch.arange(input.numel(), device=input.device).reshape(input.shape)
-        memory = torch.empty_strided(input.shape, input.stride(), dtype=torch.int64)
-        memory.copy_(elements)
-        offset = 0 if storage_offset is None else storage_offset - input.storage_offset()
-        read = memory.as_strided(size, stride, offset)
-        dinput = input.new_zeros(input.numel()).index_add(0, read.flatten(), dy.flatten())
-        dinput = dinput.reshape(input.shape)
+        size_of_memory = input.untyped_storage().nbytes() // input.element_size()
+        start = input.storage_offset() if storage_offset is None else storage_offset
+        places = torch.arange(size_of_memory, device=input.device)
+        read = places.as_strided(size, stride, start)
+        dmemory = dy.new_zeros(size_of_memory).index_add(0, read.flatten(), dy.flatten())
+        dinput = dmemory.as_strided(input.shape, input.stride(), input.storage_offset())
         return dinput
 
     return y, backward

@@ -23,28 +23,42 @@ def position(index: Sequence[int]) -> str:
     return f"[{', '.join(map(str, index))}]" if index else ""
 
 
-def element(name: str, value: Tensor, index: tuple[int, ...], palette: Palette) -> Text:
-    """``rex4[1, 2] = 3.6751368``, to the last digit."""
+def headline(
+    name: str,
+    value: Tensor,
+    index: tuple[int, ...],
+    twin: tuple[str, Tensor] | None,
+    room: int,
+    palette: Palette,
+) -> Text:
+    """``rex4[1, 2] = 3.6751368   pgrad[2][1, 2] = 3.6751368   Δ 0   0 ulp``.
+
+    Every digit of the element, then its twin's, which is left out where room is short.
+    """
     from ..numbers import exact_text
 
     text = Text().append(f"{name}{position(index)}", f"bold {palette.accent}")
-    return text.append(f" = {exact_text(value[index])}", f"bold {palette.bright}")
+    text.append(f" = {exact_text(value[index])}", f"bold {palette.bright}")
+    if twin is None:
+        return text
+    label, other = twin
+    if other.shape != value.shape:
+        size = "×".join(map(str, other.shape)) or "scalar"
+        return text.append(f"   {label} is {size}: another shape", palette.warn)
+    beside = Text("   ").append(f"{label}{position(index)} ", palette.muted)
+    beside.append(f"= {exact_text(other[index])}", palette.text)
+    gap = _gap(value[index], other[index], palette)
+    if text.cell_len + beside.cell_len + gap.cell_len <= room:
+        text.append(beside)
+    return text.append(gap)
 
 
-def twin_element(
-    label: str, twin: Tensor, value: Tensor, index: tuple[int, ...], palette: Palette
-) -> Text:
-    """``pgrad[2][1, 2] = 3.6751368   Δ 0   0 ulp``: how the twin's element compares."""
-    from ..numbers import exact_text, ulps
+def _gap(one: Tensor, other: Tensor, palette: Palette) -> Text:
+    """``   Δ 0   0 ulp``: how far the two elements lie apart."""
+    from ..numbers import ulps
 
-    if twin.shape != value.shape:
-        size = "×".join(map(str, twin.shape)) or "scalar"
-        return Text(f"   {label} is {size}: another shape", palette.warn)
-    one, other = value[index], twin[index]
-    text = Text("   ").append(f"{label}{position(index)} ", palette.muted)
-    text.append(f"= {exact_text(other)}", palette.text)
     gap = one.item() - other.item()
-    text.append(f"   Δ {gap:.3g}" if gap == gap else "   Δ NaN", palette.text)
+    text = Text(f"   Δ {gap:.3g}" if gap == gap else "   Δ NaN", palette.text)
     apart = ulps(one, other)
     if apart is not None:
         text.append(f"   {apart:,} ulp", palette.good if apart == 0 else palette.text)
@@ -74,7 +88,8 @@ def summary(found: Statistics, room: int, palette: Palette) -> Text:
         figures.append(("nan", "0"))
     figures[2:2] = [("mean", figure(found.mean)), ("std", figure(found.std))] if room > 96 else []
     for name, shown in figures:
-        text.append(f"{name} {shown}  ", palette.muted)
+        if text.cell_len + len(name) + len(shown) < room:
+            text.append(f"{name} {shown}  ", palette.muted)
     if found.sampled:
         text.append(f"≈ from {found.looked_at:,} of {found.count:,}  ", palette.warn)
     if text.cell_len + len(found.histogram) < room:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
+from rich.style import Style
 from rich.text import Text
 
 from .theme import LEVELS, Palette, heat
@@ -67,7 +68,7 @@ def number(value: float, width: int) -> str:
 
 def precise(value: float) -> str:
     """A number for a line of text: seven significant digits."""
-    return f"{value:.7g}"
+    return f"{value:.7g}" if math.isfinite(value) else number(value, 4)
 
 
 def cell_width(columns: int, room: int) -> int:
@@ -86,10 +87,17 @@ def matrix_row(value: Tensor, row: int, room: int, palette: Palette) -> Text:
     scale = _scale(flat)
     out = Text()
     for item in flat[row].tolist()[:fitting]:
-        out.append(_cell(item, width), heat(level(item, scale), palette))
+        finite = math.isfinite(abs(item))
+        style = heat(level(item, scale), palette) if finite else fault_style(palette)
+        out.append(_cell(item, width), style)
     if fitting < columns:
         out.append("…", palette.muted)
     return out
+
+
+def fault_style(palette: Palette) -> Style:
+    """How NaN and infinity look, wherever they are."""
+    return Style(color=palette.on_accent, bgcolor=palette.bad, bold=True)
 
 
 def _cell(item: Any, width: int) -> str:
@@ -153,11 +161,12 @@ def sparks(value: Tensor, palette: Palette) -> Text:
     out = Text()
     for item in items:
         high = abs(level(item, scale)) / LEVELS
-        colour = palette.warn if item != item else palette.positive
-        out.append(
-            BARS[round(high * (len(BARS) - 1))] if item else "·",
-            palette.negative if item < 0 else colour if item else palette.dim,
-        )
+        bar = BARS[round(high * (len(BARS) - 1))] if item else "·"
+        colour = palette.negative if item < 0 else palette.positive if item else palette.dim
+        if math.isfinite(item):
+            out.append(bar, colour)
+        else:
+            out.append("!", fault_style(palette))
     return out
 
 
@@ -169,17 +178,17 @@ def nonfinite(value: Tensor) -> str:
 
 
 def summary(value: Tensor, room: int, palette: Palette) -> Text:
-    """One line about a tensor: its elements if few, else histogram, norm, dtype, what is wrong."""
+    """One line about a tensor: its elements if few, else what is wrong, histogram, norm, dtype."""
     if not value.numel():
         return Text("empty", palette.muted)
     if value.numel() <= room:
         return sparks(value, palette)
-    fault = nonfinite(value)
-    norm = float(_wide(value).norm())
-    out = Text(histogram(value), palette.formula)
-    out.append(f" ‖{number(norm, 7)}‖", palette.muted)
-    if fault:
-        out.append(f" {fault}", f"bold {palette.bad}")
+    out = Text()
+    if fault := nonfinite(value):
+        out.append(f" {fault} ", fault_style(palette))
+    out.append(histogram(value), palette.formula)
+    if not fault:
+        out.append(f" ‖{number(float(_wide(value).norm()), 7)}‖", palette.muted)
     dtype = str(value.dtype).removeprefix("torch.")
     if out.cell_len + len(dtype) < room:
         out.append(f" {dtype}", palette.dim)

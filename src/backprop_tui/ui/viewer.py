@@ -195,12 +195,13 @@ class Viewer(Widget):
             empty = Text().append(subject.name, f"bold {palette.accent}")
             self._line("headline", empty.append(f" is empty: {shape_of(subject.value)}"))
         elif all(len(positions) for positions in self._view.ranges()):
-            index = self._index
-            text = readout.element(subject.name, subject.value, index, palette)
-            if subject.twin is not None:
-                label, twin = subject.twin_label, subject.twin.detach()
-                text.append(readout.twin_element(label, twin, subject.value, index, palette))
-            self._line("headline", text)
+            twin = subject.twin
+            beside = (subject.twin_label, twin.detach()) if twin is not None else None
+            room = self.size.width
+            self._line(
+                "headline",
+                readout.headline(subject.name, subject.value, self._index, beside, room, palette),
+            )
             self._places[subject.name] = (self._view, self._grid.index, self._sliced)
         self._tell_words()
         if self._statistics is not None:

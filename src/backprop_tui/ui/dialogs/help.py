@@ -92,8 +92,8 @@ def describe(screen: Screen[None]) -> list[Section]:
         if words:
             title = str(widget.border_title or widget.id or type(widget).__name__)
             inherited = {b.id for b in _live(screen)}
-            mine = (b for b in _live(widget) if b.id and b.id not in inherited)
-            sections.append(Section(title, words, _lines(screen, mine)))
+            own_keys = (b for b in _live(widget) if b.id and b.id not in inherited)
+            sections.append(Section(title, words, _lines(screen, own_keys)))
     return sections
 
 

@@ -33,7 +33,8 @@ class NowLine(Widget):
         step, look = self._step, palette_of(self.app.theme, self.app.current_theme.dark)
         if step is None:
             return Text("")
-        out = Text(step.formula, f"bold {look.accent}")
+        out = Text()
+        out.append(step.formula, f"bold {look.accent}")
         out.append(f"   {step.algebra}", look.formula)
         if step.twin is not None:
             out.append(f"\n↔ {step.twin.label} ", look.muted)

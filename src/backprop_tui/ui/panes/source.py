@@ -94,7 +94,7 @@ class CodeView(LinePane):
         code = self._lines[line][self._shift :]
         if not self._pointed:
             return Text(" ") + code
-        out = Text("▶" if number == self._pointed.start else " ", look.accent)
+        out = Text.assemble(("▶" if number == self._pointed.start else " ", look.accent))
         out.append(f"{number:>4} ", look.accent if here else look.dim)
         out.append_text(Text(code.plain, f"bold {look.bright}") if here else code)
         return out

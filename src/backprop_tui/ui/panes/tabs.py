@@ -55,7 +55,11 @@ class PaneTabs(Widget):
         out = Text(no_wrap=True, overflow="crop")
         for pane, label in self._labels():
             active = pane == self._active
-            out.append(label, f"bold {look.on_accent} on {look.accent}" if active else look.muted)
+            if active:
+                out.append(label, f"bold {look.on_accent} on {look.accent}")
+            else:
+                out.append(label[0], f"bold {look.text}")
+                out.append(label[1:], look.muted)
             out.append(" ")
         return out
 

@@ -134,8 +134,8 @@ class ValuePane(LinePane):
 
     def _bar(self, look: Look) -> Text:
         if look.current:
-            return Text("▌", self.palette.accent)
-        return Text("▏" if look.operand else " ", self.palette.formula)
+            return Text.assemble(("▌", self.palette.accent))
+        return Text.assemble(("▏" if look.operand else " ", self.palette.formula))
 
     def _title(self, block: Block, look: Look, width: int) -> Text:
         """Name, shape and, at the right edge, what the value was compared with."""

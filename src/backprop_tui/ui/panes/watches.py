@@ -61,7 +61,8 @@ class WatchPane(LinePane):
 
     def line_text(self, line: int, width: int) -> Text:
         watch, look = self._watches[line], self.palette
-        out = Text(f"{watch.source} ", f"bold {look.text}")
+        out = Text()
+        out.append(f"{watch.source} ", f"bold {look.text}")
         out.append(watch.result, look.bad if watch.failed else look.formula)
         if line == self._selected and self.has_focus:
             out.pad_right(max(0, width - out.cell_len))
