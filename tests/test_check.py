@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 import backprop_tui as bp
-from backprop_tui.check import AGREED
+from backprop_tui.report import AGREED
 from backprop_tui.compare import Verdict
 
 from .models import GPT, ResNet

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from backprop_tui.check import AGREED
+from backprop_tui.report import AGREED
 from backprop_tui.recorder import record
 from backprop_tui.rules.optimizer import UPDATES
 from backprop_tui.walk import walk

@@ -17,11 +17,11 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .api import Tape, record, rule, sample
-    from .check import Report
+    from .report import Report
 
 __all__ = ["Report", "Tape", "record", "rule", "sample"]
 
-_HOMES = {"Report": "check", "Tape": "api", "record": "api", "rule": "api", "sample": "api"}
+_HOMES = {"Report": "report", "Tape": "api", "record": "api", "rule": "api", "sample": "api"}
 
 
 def __getattr__(name: str) -> Any:

@@ -12,6 +12,7 @@ from . import check as checking
 from . import tape as taping
 from .errors import UserError
 from .recorder import Recorder
+from .report import Report
 from .rules.registry import rule, sample
 
 __all__ = ["Recording", "Tape", "record", "rule", "sample"]
@@ -22,7 +23,7 @@ class Tape(taping.Tape):
 
     def check(
         self, progress: Callable[[int, int], bool] = lambda done, total: True
-    ) -> checking.Report:
+    ) -> Report:
         """Compare manual with autograd in every backward pass. See `check.check`."""
         return checking.check(self, progress=progress)
 

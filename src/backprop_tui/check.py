@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 from torch import Tensor
 
@@ -13,136 +11,10 @@ from .backward import Derivation, Visit, derive
 from .compare import Comparison, Verdict, unchecked
 from .compare import worst as worst_of
 from .numeric import check_function
+from .report import AGREED, Coverage, OpRow, ParameterRow, Report, Step
 from .rules import registry
 from .tape import Backward, Op, Tape
 from .witness import Witness
-
-VERSION = 1
-"""Of the JSON's shape; it grows when a field changes its meaning or goes."""
-
-AGREED = (Verdict.EXACT, Verdict.ROUNDING)
-
-
-@dataclass(frozen=True)
-class ParameterRow:
-    """One leaf that requires grad: a parameter, or an input. See `compare.Comparison`."""
-
-    step: int
-    name: str
-    shape: tuple[int, ...]
-    verdict: Verdict
-    rho: float
-    max_abs: float
-    max_rel: float
-    ulps: float
-    nonfinite: int
-
-
-@dataclass(frozen=True)
-class OpRow:
-    """One op that carries gradient; `rule` is None where torch's own derivative stood in."""
-
-    step: int
-    index: int
-    op: str
-    module: str
-    source: str
-    rule: str | None
-    isolated: Verdict
-    chained: Verdict
-
-
-@dataclass(frozen=True)
-class Coverage:
-    """How many of the ops that carry gradient have a rule, and which have none."""
-
-    ruled: int
-    total: int
-    missing: tuple[str, ...]
-    unseen: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class Step:
-    """One backward pass: its loss (None where it is no scalar), its leaves and its ops."""
-
-    loss: float | None
-    parameters: tuple[ParameterRow, ...]
-    ops: tuple[OpRow, ...]
-
-
-@dataclass(frozen=True)
-class Report:
-    """What `check` found. ``print(report)`` shows it as a table."""
-
-    steps: tuple[Step, ...]
-    coverage: Coverage
-    warning: str = ""
-
-    @property
-    def parameters(self) -> tuple[ParameterRow, ...]:
-        """The rows of all steps, one for each leaf that requires grad."""
-        return tuple(row for step in self.steps for row in step.parameters)
-
-    @property
-    def ops(self) -> tuple[OpRow, ...]:
-        """The rows of all steps, one for each op that carries gradient, in forward order."""
-        return tuple(row for step in self.steps for row in step.ops)
-
-    @property
-    def verdict(self) -> Verdict:
-        """The worst verdict of any leaf, or of any op alone that autograd disagrees on."""
-        found = [row.verdict for row in self.parameters]
-        found += [row.isolated for row in self.ops if row.isolated is Verdict.DIFFERENT]
-        return max(found, key=lambda verdict: verdict.rank, default=Verdict.UNCHECKED)
-
-    @property
-    def ok(self) -> bool:
-        """Whether every leaf's gradient is verified: exact or rounding, by rules alone."""
-        return self.verdict in AGREED
-
-    @property
-    def worst(self) -> ParameterRow | OpRow | None:
-        """The first op that is wrong by itself, else the leaf with the worst verdict."""
-        culprit = next((row for row in self.ops if row.isolated is Verdict.DIFFERENT), None)
-        return culprit or max(self.parameters, key=_badness, default=None)
-
-    def to_dict(self) -> dict[str, Any]:
-        """The stable JSON of ``check --json``; numbers that JSON cannot hold are null.
-
-        ``{"version", "steps": [{"loss", "parameters": [{"name", "shape", "verdict", "rho",
-        "max_abs", "max_rel"}], "ops": [{"op", "module", "rule", "isolated", "chained"}]}],
-        "verdict"}``
-        """
-        return {
-            "version": VERSION,
-            "steps": [_step_dict(step) for step in self.steps],
-            "verdict": str(self.verdict),
-        }
-
-    @classmethod
-    def joined(cls, reports: Sequence[Report]) -> Report:
-        """The steps of several tapes as one report."""
-        steps = tuple(step for report in reports for step in report.steps)
-        names = sorted({name for report in reports for name in report.coverage.missing})
-        unseen = sorted({name for report in reports for name in report.coverage.unseen})
-        ruled = sum(report.coverage.ruled for report in reports)
-        total = sum(report.coverage.total for report in reports)
-        coverage = Coverage(ruled, total, tuple(names), tuple(unseen))
-        return cls(steps, coverage, reports[0].warning)
-
-    def __rich__(self) -> Any:
-        from .report import render
-
-        return render(self)
-
-    def __str__(self) -> str:
-        from rich.console import Console
-
-        console = Console(width=100, force_terminal=False)
-        with console.capture() as capture:
-            console.print(self)
-        return capture.get().rstrip()
 
 
 def check(
@@ -167,9 +39,11 @@ def check(
     total = sum(backward.after for backward in tape.backwards)
     steps, done = [], 0
     for number, backward in enumerate(tape.backwards):
-        judged = judge(
-            tape, backward, given=given, progress=lambda n, done=done: progress(done + n, total)
-        )
+
+        def report(count: int, before: int = done) -> bool:
+            return progress(before + count, total)
+
+        judged = judge(tape, backward, given=given, progress=report)
         steps.append(_step(tape, judged, number))
         done += backward.after
     return Report(tuple(steps), _coverage(tape, steps), warning)
@@ -283,44 +157,9 @@ def _row(op: Op, judged: Judged, number: int) -> OpRow:
     )
 
 
-def _coverage(tape: Tape, steps: list[Step]) -> Coverage:
+def _coverage(tape: Tape, steps: Sequence[Step]) -> Coverage:
     rows = [row for step in steps for row in step.ops]
     missing = sorted({row.op for row in rows if row.rule is None})
     ruled = sum(row.rule is not None for row in rows)
     unseen = sorted({name for backward in tape.backwards for name in backward.unseen})
     return Coverage(ruled, len(rows), tuple(missing), tuple(unseen))
-
-
-def _badness(row: ParameterRow) -> tuple[int, float]:
-    return row.verdict.rank, row.rho
-
-
-def _step_dict(step: Step) -> dict[str, Any]:
-    return {
-        "loss": _number(step.loss),
-        "parameters": [
-            {
-                "name": row.name,
-                "shape": list(row.shape),
-                "verdict": str(row.verdict),
-                "rho": _number(row.rho),
-                "max_abs": _number(row.max_abs),
-                "max_rel": _number(row.max_rel),
-            }
-            for row in step.parameters
-        ],
-        "ops": [
-            {
-                "op": row.op,
-                "module": row.module,
-                "rule": row.rule,
-                "isolated": str(row.isolated),
-                "chained": str(row.chained),
-            }
-            for row in step.ops
-        ],
-    }
-
-
-def _number(value: float | None) -> float | None:
-    return value if value is not None and math.isfinite(value) else None

@@ -184,8 +184,8 @@ def _open(options: argparse.Namespace) -> TwoLayer:
 
 
 def _transcript(options: argparse.Namespace) -> int:
-    from .check import AGREED
     from .compare import Verdict
+    from .report import AGREED
     from .transcript import lines
 
     options.iterations = options.iterations or 1
@@ -203,8 +203,8 @@ def _check(options: argparse.Namespace) -> int:
     _known(options.name)
     from rich.console import Console
 
-    from .check import Report, check
-    from .report import exit_code
+    from .check import check
+    from .report import Report, exit_code
 
     options.iterations = options.iterations or 1
     session = _open(options)

@@ -221,7 +221,7 @@ def _names_bound(statement: ast.stmt) -> list[str]:
         targets = [statement.target]
     else:
         return []
-    names = []
+    names: list[str] = []
     for target in targets:
         while isinstance(target, (ast.Subscript, ast.Starred)):
             target = target.value

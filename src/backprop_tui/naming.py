@@ -118,7 +118,7 @@ class Names:
         if visit.rule is None:
             return
         for index, name in zip(visit.op.results, returned(visit.rule.function), strict=False):
-            if name in scope:
+            if name is not None and name in scope:
                 self._values.setdefault(index, scope[name])
 
     def incoming(self, visit: Visit, taken: Sequence[str]) -> dict[str, str]:

@@ -34,7 +34,7 @@ def unseen() -> AbstractContextManager[None]:
 
 def next_sequence_number() -> int:
     """The number that autograd will give to the next node it makes in this thread."""
-    number: int = torch.autograd._get_sequence_nr()
+    number: int = torch.autograd._get_sequence_nr()  # type: ignore[attr-defined]
     return number
 
 
@@ -90,13 +90,13 @@ def function_applied(observe: Applied) -> Iterator[None]:
     ``torch.autograd.function._SingleLevelFunction``, the class between Function and C++,
     so that bound methods which were kept from before are seen too.
     """
-    owner = torch.autograd.function._SingleLevelFunction
+    owner: Any = torch.autograd.function._SingleLevelFunction
 
     def apply(function: type, *args: Any, **kwargs: Any) -> Any:
-        original = super(owner, function).apply  # type: ignore[misc]
+        original = super(owner, function).apply
         return observe(function, original, args, kwargs)
 
-    owner.apply = classmethod(apply)  # type: ignore[assignment]
+    owner.apply = classmethod(apply)
     try:
         yield
     finally:

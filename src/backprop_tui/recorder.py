@@ -105,7 +105,7 @@ class Recorder(TorchFunctionMode):
                 self._exits.callback(hook.remove)
             self._exits.enter_context(function_applied(self._custom))
         self._depth += 1
-        super().__enter__()
+        super().__enter__()  # type: ignore[no-untyped-call]
         return self.tape
 
     def __exit__(
@@ -114,7 +114,7 @@ class Recorder(TorchFunctionMode):
         error: BaseException | None,
         where: TracebackType | None,
     ) -> None:
-        super().__exit__(kind, error, where)
+        super().__exit__(kind, error, where)  # type: ignore[no-untyped-call]
         self._depth -= 1
         if self._depth == 0:
             self._exits.close()

@@ -1,29 +1,183 @@
-"""A Report as text: the table of parameters, the ops that need a word, the verdict."""
+"""What a check found: the rows, their JSON, and their text."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
 
-from rich.console import Group, RenderableType
+from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from .check import ParameterRow, Report, Step
 from .compare import Verdict
 
 _COLOURS = {"exact": "green", "rounding": "cyan", "amber": "yellow", "different": "red"}
 _SHOWN = 200
 
+VERSION = 1
+"""Of the JSON's shape; it grows when a field changes its meaning or goes."""
+
+AGREED = (Verdict.EXACT, Verdict.ROUNDING)
+
+
+@dataclass(frozen=True)
+class ParameterRow:
+    """One leaf that requires grad: a parameter, or an input. See `compare.Comparison`."""
+
+    step: int
+    name: str
+    shape: tuple[int, ...]
+    verdict: Verdict
+    rho: float
+    max_abs: float
+    max_rel: float
+    ulps: float
+    nonfinite: int
+
+
+@dataclass(frozen=True)
+class OpRow:
+    """One op that carries gradient; `rule` is None where torch's own derivative stood in."""
+
+    step: int
+    index: int
+    op: str
+    module: str
+    source: str
+    rule: str | None
+    isolated: Verdict
+    chained: Verdict
+
+
+@dataclass(frozen=True)
+class Coverage:
+    """How many of the ops that carry gradient have a rule, and which have none."""
+
+    ruled: int
+    total: int
+    missing: tuple[str, ...]
+    unseen: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Step:
+    """One backward pass: its loss (None where it is no scalar), its leaves and its ops."""
+
+    loss: float | None
+    parameters: tuple[ParameterRow, ...]
+    ops: tuple[OpRow, ...]
+
+
+@dataclass(frozen=True)
+class Report:
+    """What `check` found. ``print(report)`` shows it as a table."""
+
+    steps: tuple[Step, ...]
+    coverage: Coverage
+    warning: str = ""
+
+    @property
+    def parameters(self) -> tuple[ParameterRow, ...]:
+        """The rows of all steps, one for each leaf that requires grad."""
+        return tuple(row for step in self.steps for row in step.parameters)
+
+    @property
+    def ops(self) -> tuple[OpRow, ...]:
+        """The rows of all steps, one for each op that carries gradient, in forward order."""
+        return tuple(row for step in self.steps for row in step.ops)
+
+    @property
+    def verdict(self) -> Verdict:
+        """The worst verdict of any leaf, or of any op alone that autograd disagrees on."""
+        found = [row.verdict for row in self.parameters]
+        found += [row.isolated for row in self.ops if row.isolated is Verdict.DIFFERENT]
+        return max(found, key=lambda verdict: verdict.rank, default=Verdict.UNCHECKED)
+
+    @property
+    def ok(self) -> bool:
+        """Whether every leaf's gradient is verified: exact or rounding, by rules alone."""
+        return self.verdict in AGREED
+
+    @property
+    def worst(self) -> ParameterRow | OpRow | None:
+        """The first op that is wrong by itself, else the leaf with the worst verdict."""
+        culprit = next((row for row in self.ops if row.isolated is Verdict.DIFFERENT), None)
+        return culprit or max(self.parameters, key=_badness, default=None)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The stable JSON of ``check --json``; numbers that JSON cannot hold are null.
+
+        ``{"version", "steps": [{"loss", "parameters": [{"name", "shape", "verdict", "rho",
+        "max_abs", "max_rel"}], "ops": [{"op", "module", "rule", "isolated", "chained"}]}],
+        "verdict"}``
+        """
+        return {
+            "version": VERSION,
+            "steps": [_step_dict(step) for step in self.steps],
+            "verdict": str(self.verdict),
+        }
+
+    @classmethod
+    def joined(cls, reports: Sequence[Report]) -> Report:
+        """The steps of several tapes as one report."""
+        steps = tuple(step for report in reports for step in report.steps)
+        names = sorted({name for report in reports for name in report.coverage.missing})
+        unseen = sorted({name for report in reports for name in report.coverage.unseen})
+        ruled = sum(report.coverage.ruled for report in reports)
+        total = sum(report.coverage.total for report in reports)
+        coverage = Coverage(ruled, total, tuple(names), tuple(unseen))
+        return cls(steps, coverage, reports[0].warning)
+
+    def __rich__(self) -> RenderableType:
+        return Group(*(table(step, i) for i, step in enumerate(self.steps, 1)), *summary(self))
+
+    def __str__(self) -> str:
+        console = Console(width=100, force_terminal=False)
+        with console.capture() as capture:
+            console.print(self)
+        return capture.get().rstrip()
+
+
+def _badness(row: ParameterRow) -> tuple[int, float]:
+    return row.verdict.rank, row.rho
+
+
+def _step_dict(step: Step) -> dict[str, Any]:
+    return {
+        "loss": _number(step.loss),
+        "parameters": [
+            {
+                "name": row.name,
+                "shape": list(row.shape),
+                "verdict": str(row.verdict),
+                "rho": _number(row.rho),
+                "max_abs": _number(row.max_abs),
+                "max_rel": _number(row.max_rel),
+            }
+            for row in step.parameters
+        ],
+        "ops": [
+            {
+                "op": row.op,
+                "module": row.module,
+                "rule": row.rule,
+                "isolated": str(row.isolated),
+                "chained": str(row.chained),
+            }
+            for row in step.ops
+        ],
+    }
+
+
+def _number(value: float | None) -> float | None:
+    return value if value is not None and math.isfinite(value) else None
+
 
 def exit_code(report: Report) -> int:
     """0 when every gradient is verified, else 1."""
     return 0 if report.ok else 1
-
-
-def render(report: Report) -> RenderableType:
-    """The whole report."""
-    tables = [table(step, number) for number, step in enumerate(report.steps, 1)]
-    return Group(*tables, *summary(report))
 
 
 def table(step: Step, number: int) -> Table:

@@ -54,7 +54,7 @@ class Snapshot:
     @property
     def nbytes(self) -> int:
         """Bytes of the model's state; the optimizer's is counted as much again."""
-        return 2 * sum(tensor.nbytes for tensor in self.model.values())
+        return 2 * int(sum(tensor.nbytes for tensor in self.model.values()))
 
 
 class Session(ABC):

@@ -44,7 +44,8 @@ def parse(given: Mapping[str, Any]) -> Options:
         dtype=dtype,
         device=device,
         update_first=given["weights"] == "update-first",
-        **tensors,
+        x=tensors.get("x"),
+        y=tensors.get("y"),
     )
 
 

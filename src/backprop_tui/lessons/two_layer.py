@@ -45,14 +45,13 @@ class TwoLayer(Training):
         self.options = options = options or Options()
         self.title = _title(options)
         self.iterations = options.iterations
-        kind = {"dtype": options.dtype, "device": options.device}
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(options.seed)
             model = network(options)
             x = torch.randn(options.n, options.d_in)
             y = torch.randn(options.n, options.d_out)
-        self.x = (x if options.x is None else options.x).to(**kind)
-        self.y = (y if options.y is None else options.y).to(**kind)
+        self.x = (x if options.x is None else options.x).to(options.device, options.dtype)
+        self.y = (y if options.y is None else options.y).to(options.device, options.dtype)
         self.loss_fn = nn.MSELoss(reduction="sum")
         super().__init__(model, torch.optim.SGD(model.parameters(), lr=options.lr))
 
@@ -108,13 +107,13 @@ _DRIFT = (
 
 def network(options: Options) -> nn.Sequential:
     """`depth` times Linear and ReLU, then a last Linear."""
-    kind = {"dtype": options.dtype, "device": options.device}
     layers: list[nn.Module] = []
     width = options.d_in
     for _ in range(options.depth):
         layers += [nn.Linear(width, options.hidden), nn.ReLU()]
         width = options.hidden
-    return nn.Sequential(*layers, nn.Linear(width, options.d_out)).to(**kind)
+    net = nn.Sequential(*layers, nn.Linear(width, options.d_out))
+    return net.to(options.device, options.dtype)
 
 
 def naming(depth: int) -> Naming:

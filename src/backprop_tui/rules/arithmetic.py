@@ -113,7 +113,7 @@ def pow(input, exponent):
     """The power y = aᵇ: ∂y/∂a = b·aᵇ⁻¹ and ∂y/∂b = y·ln a.
 
     Where b is 0 the power is constant in a; where a is 0 and b ≥ 0 it is taken as
-    constant in b (it is 0 on the side where it is finite).
+    constant in b, as it is beyond b = 0.
     """
     y = torch.pow(input, exponent)
 
@@ -123,9 +123,9 @@ def pow(input, exponent):
         if isinstance(input, Tensor):
             dinput = unbroadcast(dy * power_slope(input, exponent), input)
         if isinstance(exponent, Tensor):
-            log = torch.as_tensor(input, dtype=y.dtype, device=y.device).log()
-            flat = (y == 0) & (exponent.real >= 0)
-            dexponent = unbroadcast(torch.where(flat, 0, dy * y * log), exponent)
+            base = torch.as_tensor(input, dtype=y.dtype, device=y.device)
+            flat = (base == 0) & (exponent.real >= 0)
+            dexponent = unbroadcast(torch.where(flat, 0, dy * y * base.log()), exponent)
         return dinput, dexponent
 
     return y, backward

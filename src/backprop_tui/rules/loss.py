@@ -157,6 +157,7 @@ def cross_entropy(
             goal = q
             dtarget = -(1 - label_smoothing) * w * log_p * dlosses
         else:
+            dlosses = torch.where(kept.unsqueeze(dim), dlosses, 0)
             chosen = (1 - label_smoothing) * aim.unsqueeze(dim)
             goal = torch.zeros_like(log_p).scatter(dim, index.unsqueeze(dim), chosen)
             if label_smoothing:

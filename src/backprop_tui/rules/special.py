@@ -198,10 +198,9 @@ def logit(input, eps=None):
     y = torch.logit(input, eps)
 
     def backward(dy):
-        dinput = dy / (input * (1 - input))
-        if eps is not None:
-            inside = (input >= eps) & (input <= 1 - eps)
-            dinput = torch.where(inside, dinput, 0)
+        slope = 1 / (input * (1 - input))
+        inside = (input >= (eps or 0)) & (input <= 1 - (eps or 0))
+        dinput = torch.where(inside, dy * slope, math.nan if eps is None else 0)
         return dinput
 
     return y, backward

@@ -6,18 +6,20 @@ import contextlib
 import ctypes
 import gc
 import importlib.util
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
-from textual import on, work
+from textual import work
 from textual.app import App
 from textual.binding import Binding, BindingType
 from textual.dom import DOMNode
+from textual.screen import Screen
 from textual.theme import BUILTIN_THEMES
 
 from ..errors import UserError
-from .debugger import Debugger
+from .opening import Opening
 from .palette import KeyCommands
 from .terminal import install_signals
 from .theme import DARK, themes, variables
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
 
     from ..session import Session
     from ..steps import Trace
+    from .debugger import Debugger
 
 TORCH_LIBRARIES = (("libtorch_global_deps.so", 0x102), ("libtorch_cpu.so", 0x2))
 """Loaded ahead, with dlopen's flags: RTLD_GLOBAL | RTLD_NOW as torch itself does, and RTLD_NOW."""
@@ -46,7 +49,6 @@ class Remembered(Protocol):
 class BackpropApp(App[None]):
     """The debugger on a session that is still to be opened."""
 
-    CSS_PATH = "styles.tcss"
     TITLE = "backprop-tui"
     COMMANDS = App.COMMANDS | {KeyCommands}
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -69,16 +71,21 @@ class BackpropApp(App[None]):
             intro: a few lines about what is going to be debugged, for the first frame.
         """
         super().__init__()
+        self.user_error: UserError | None = None
         self._open_session = open_session
         self._settings = settings
-        self._debugger = Debugger(title, intro)
-        self.user_error: UserError | None = None
+        self._opening = title, intro
+        self._debugger: Debugger | None = None
+        self._built = threading.Event()
         self._told = 0
         for theme in themes():
             self.register_theme(theme)
 
     def get_theme_variable_defaults(self) -> dict[str, str]:
         return variables(DARK)
+
+    def get_default_screen(self) -> Screen[None]:
+        return Opening(*self._opening)
 
     def on_mount(self) -> None:
         install_signals(self)
@@ -87,15 +94,20 @@ class BackpropApp(App[None]):
         if settings.keys:
             self.set_keymap(settings.keys)
         self.theme_changed_signal.subscribe(self, self._theme_changed)
-        self.push_screen(self._debugger, callback=None)
-        self._debugger.call_after_refresh(self._start)
+        self.screen.call_after_refresh(self._start)
 
-    def _start(self) -> None:
+    async def _start(self) -> None:
+        """The first frame is painted: build the panes, while a thread imports torch."""
+        self._load()
+        from .debugger import Debugger
+
+        self._debugger = Debugger(*self._opening)
+        await self.push_screen(self._debugger)
         folded = self._settings.state.get("folded", [])
         self._debugger.restore(folded, self._settings.state.get("charts") is True)
         self._debugger.waiting("importing torch…")
+        self._built.set()
         self._tell_messages()
-        self._load()
 
     @work(thread=True)
     def _load(self) -> None:
@@ -103,7 +115,6 @@ class BackpropApp(App[None]):
         preload_torch()
         import torch  # noqa: F401
 
-        self.call_from_thread(self._debugger.waiting, "recording the first step…")
         try:
             session = self._open_session()
             trace = session.trace(1)
@@ -114,9 +125,11 @@ class BackpropApp(App[None]):
         # Torch's hundred thousands of objects live as long as we do: without this the
         # garbage collector looks through them now and then, for 0.2 s at a time.
         gc.freeze()
+        self._built.wait()
         self.call_from_thread(self._opened, session, trace)
 
     def _opened(self, session: Session, trace: Trace) -> None:
+        assert self._debugger is not None
         self._debugger.open(session, trace)
 
     # Settings.
@@ -125,8 +138,7 @@ class BackpropApp(App[None]):
         self._settings.theme = theme.name
         self._save()
 
-    @on(Debugger.Remember)
-    def _remember(self, message: Debugger.Remember) -> None:
+    def on_debugger_remember(self, message: Debugger.Remember) -> None:
         self._settings.state[message.key] = message.value
         self._save()
 
@@ -174,14 +186,15 @@ def launch(open_session: Callable[[], Session], title: str = "", intro: str = ""
     Raises:
         UserError: what `open_session` raised, once the terminal is back.
     """
-    from ..settings import Settings
+    from ..settings import APPLICATION, Settings
     from .terminal import guard
 
     settings = Settings.load()
-    settings.check_keys(binding_ids())
+    if settings.keys:
+        settings.check_keys(binding_ids())
     settings.check_theme([theme.name for theme in themes()] + list(BUILTIN_THEMES))
     with guard():
-        app = BackpropApp(open_session, title, settings, intro)
+        app = BackpropApp(open_session, title or APPLICATION, settings, intro)
         app.run()
     if app.user_error is not None:
         raise app.user_error
@@ -190,7 +203,8 @@ def launch(open_session: Callable[[], Session], title: str = "", intro: str = ""
 
 def binding_ids() -> set[str]:
     """The names of all actions that a key can be bound to."""
-    from .dialogs import breakpoints, evaluate, forms, goto, help  # noqa: F401 - they bind keys
+    from . import debugger  # noqa: F401 - imported for the keys that it binds
+    from .dialogs import breakpoints, evaluate, forms, goto, help  # noqa: F401
 
     classes: list[type[DOMNode]] = [DOMNode]
     for node in classes:

@@ -64,6 +64,7 @@ class Frame(Screen[None]):
         (11, "-low"),
         (28, "-tall"),
     ]
+    CSS_PATH = "styles.tcss"
     HELP_CHAPTER = (3, "Panes")
     BINDINGS: ClassVar[list[BindingType]] = [
         *(
