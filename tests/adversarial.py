@@ -21,7 +21,8 @@ def attention_key_bias() -> Loss:
 
     def loss() -> Tensor:
         scores = q(x) @ k(x).transpose(1, 2) / 4
-        return (scores.softmax(-1) @ v(x)).square().mean()
+        mixed: Tensor = scores.softmax(-1) @ v(x)
+        return mixed.square().mean()
 
     return loss
 

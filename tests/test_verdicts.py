@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 import torch
@@ -11,15 +12,14 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 import backprop_tui as bp
-from backprop_tui.report import AGREED
 from backprop_tui.compare import Verdict, compare
+from backprop_tui.report import AGREED
 from backprop_tui.rules import registry
 from backprop_tui.witness import Witness
 
 from .adversarial import MODELS
 
 SEEDS = 30
-AGREED = {Verdict.EXACT, Verdict.ROUNDING}
 HALF = 0.5 * torch.finfo(torch.float32).eps
 
 
@@ -54,7 +54,7 @@ def test_no_false_alarm_in_double_precision(model):
 
 @pytest.mark.parametrize("model", MODELS, ids=lambda model: model.__name__)
 def test_no_false_alarm_under_autocast(model):
-    def loss() -> Tensor:
+    def loss():
         with torch.autocast("cpu", dtype=torch.bfloat16):
             return made()
 
@@ -67,7 +67,6 @@ def test_no_false_alarm_under_autocast(model):
 class NoMask(torch.autograd.Function):
     """A relu that passes on all of dy."""
 
-
     @staticmethod
     def forward(ctx, input):
         return input.clamp(min=0)
@@ -79,7 +78,6 @@ class NoMask(torch.autograd.Function):
 
 class NoFactorTwo(torch.autograd.Function):
     """A square whose derivative is x."""
-
 
     @staticmethod
     def forward(ctx, input):
@@ -95,7 +93,6 @@ class NoFactorTwo(torch.autograd.Function):
 class NoMean(torch.autograd.Function):
     """A mean that forgets 1/N."""
 
-
     @staticmethod
     def forward(ctx, input, dim, keepdim):
         ctx.shape = input.shape
@@ -108,7 +105,6 @@ class NoMean(torch.autograd.Function):
 
 class ErfForTanh(torch.autograd.Function):
     """gelu by its tanh formula forward, by its erf formula backward."""
-
 
     @staticmethod
     def forward(ctx, input, approximate):
@@ -124,7 +120,6 @@ class ErfForTanh(torch.autograd.Function):
 
 class StaleWeight(torch.autograd.Function):
     """A linear layer whose backward reads the weights after one step with lr 1e-4."""
-
 
     @staticmethod
     def forward(ctx, input, weight):
@@ -167,7 +162,7 @@ class UnbiasedVariance(LayerNorm):
 
 
 # The wrong function, the one whose rule it has, and a call of it.
-BUGS = {
+BUGS: dict[Any, tuple[Callable[..., Any], Callable[[Tensor], Tensor]]] = {
     NoMask: (F.relu, lambda x: NoMask.apply(x)),
     NoFactorTwo: (torch.square, lambda x: NoFactorTwo.apply(x)),
     NoMean: (torch.mean, lambda x: NoMean.apply(x, 0, True)),
@@ -178,7 +173,7 @@ BUGS = {
 }
 
 
-def recorded(function: type, monkeypatch: pytest.MonkeyPatch) -> bp.Tape:
+def recorded(function, monkeypatch):
     """The wrong op in the middle of a chain of right ones, under the right rule."""
     meant, call = BUGS[function]
     monkeypatch.setitem(registry.RULES, function, registry.find(meant))
@@ -204,10 +199,10 @@ def test_every_injected_bug_is_found_at_the_right_op(function, seed, monkeypatch
 
 @pytest.mark.parametrize("seed", range(5))
 def test_a_small_wrong_constant_is_between_and_settled_in_float64(seed, monkeypatch):
-    """ε = 1e-6 for 1e-5 under a variance of 1: float32 alone cannot tell it from rounding."""
+    """ε = 1e-6 for 1e-5 under a variance of 2: float32 alone cannot tell it from rounding."""
     torch.manual_seed(seed)
     monkeypatch.setitem(registry.RULES, OtherEps, registry.find(F.layer_norm))
-    x = torch.randn(16, 32).requires_grad_()
+    x = (1.4 * torch.randn(16, 32)).requires_grad_()
     with bp.record() as tape:
         OtherEps.apply(x, (32,)).pow(3).sum().backward()
     found = Witness(tape, tape.backwards[0]).isolated(tape.ops[0])
@@ -234,7 +229,5 @@ def test_two_right_formulas_may_differ_by_what_cancels():
     truth = torch.full((4,), 1e-9, dtype=torch.float64)
     autograd = truth.float() + 30 * HALF
     shaken = truth + HALF
-    found = compare(
-        truth.float(), autograd, lambda: truth, lambda: [shaken], lambda: truth + 1e-16
-    )
+    found = compare(truth.float(), autograd, lambda: truth, lambda: [shaken], lambda: truth + 1e-16)
     assert found.verdict is Verdict.ROUNDING and 16 < found.rho <= 64

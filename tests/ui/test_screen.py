@@ -38,6 +38,12 @@ class Screen:
     def debugger(self) -> Debugger:
         return next(s for s in self.app.screen_stack if isinstance(s, Debugger))
 
+    async def ready(self) -> None:
+        """Wait until the first step is shown."""
+        while not isinstance(self.app.screen, Debugger) or self.app.screen.trace is None:
+            await self.pilot.pause(0.01)
+        await self.pilot.pause()
+
     @property
     def place(self) -> tuple[int, int]:
         return self.debugger.place.iteration, self.debugger.place.step
@@ -87,9 +93,9 @@ async def opened(
         lambda: TwoLayer(Options(**options)), "two-layer", settings or PlainSettings()
     )
     async with app.run_test(size=size) as pilot:
-        await app.workers.wait_for_complete()
-        await pilot.pause()
-        yield Screen(app, pilot)
+        screen = Screen(app, pilot)
+        await screen.ready()
+        yield screen
 
 
 # Moving.
@@ -229,9 +235,9 @@ async def test_keys_pressed_while_torch_is_imported_do_no_harm() -> None:
     app = BackpropApp(lambda: TwoLayer(Options()), "two-layer", PlainSettings())
     async with app.run_test(size=WIDE) as pilot:
         await pilot.press("s", "n", "f", "c", "g", "y", "w", "r", "b", "x", "z", "u", "W")
-        await app.workers.wait_for_complete()
-        await pilot.pause()
-        assert Screen(app, pilot).place[0] == 1
+        screen = Screen(app, pilot)
+        await screen.ready()
+        assert screen.place == (1, 0)
 
 
 # Breakpoints.

@@ -115,6 +115,7 @@ class BackpropApp(App[None]):
         preload_torch()
         import torch  # noqa: F401
 
+        self._built.wait()
         try:
             session = self._open_session()
             trace = session.trace(1)
@@ -125,7 +126,6 @@ class BackpropApp(App[None]):
         # Torch's hundred thousands of objects live as long as we do: without this the
         # garbage collector looks through them now and then, for 0.2 s at a time.
         gc.freeze()
-        self._built.wait()
         self.call_from_thread(self._opened, session, trace)
 
     def _opened(self, session: Session, trace: Trace) -> None:
