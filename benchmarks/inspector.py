@@ -27,7 +27,8 @@ PLAIN = (
 
 def evaluate(program: Program, source: str) -> float:
     """Seconds from Enter to the last frame that an expression brings about."""
-    program.press(f":{source}")
+    program.press(":")
+    program.press(source)
     return program.press("\r")
 
 

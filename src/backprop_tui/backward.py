@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -173,7 +173,9 @@ def visit_of(
     if rule is not None:
         args, kwargs = arguments
         with _ambient(op):
-            visit.forward_lines, (output, visit.backward) = run(rule.function, *args, **kwargs)
+            visit.forward_lines, (output, visit.backward) = run(
+                rule.function, *args, **rule.keywords(kwargs)
+            )
         visit.outputs = tuple(tensors(output))
     return visit
 
@@ -182,17 +184,19 @@ def pull_back(visit: Visit, known: Mapping[int, Tensor], run: Run = call) -> Non
     """Run the backward on the cotangents in `known`, and lay its answer along the op's inputs.
 
     A result that nothing was derived from has the cotangent 0. An answer takes on the dtype
-    of the input that it belongs to, as autograd's does.
+    of the input that it belongs to, as autograd's does. Autograd's complex gradients are
+    conjugated (so that x − lr·grad descends); a rule's are plain ∂L/∂z.
     """
     pairs = zip(visit.op.results, visit.outputs, strict=True)
     visit.incoming = tuple(
         known[value] if value in known else torch.zeros_like(output) for value, output in pairs
     )
+    plain = [_conjugate(cotangent) for cotangent in visit.incoming]
     with _ambient(visit.op):
         if visit.backward is None:
             visit.outgoing = tuple(torch_vjp(visit.op, visit.arguments, visit.incoming))
             return
-        visit.backward_lines, answer = run(visit.backward, *visit.incoming)
+        visit.backward_lines, answer = run(visit.backward, *plain)
     visit.outgoing = tuple(_align(visit, answer))
 
 
@@ -236,20 +240,45 @@ def _accumulate(cotangents: dict[int, Tensor], value: int, cotangent: Tensor) ->
     cotangents[value] = cotangent if before is None else before + cotangent
 
 
+def bound(rule: Rule, arguments: tuple[tuple[Any, ...], dict[str, Any]]) -> dict[str, Any]:
+    """The rule's names for an op's arguments; those it takes by position alone are 0, 1, …"""
+    args, kwargs = arguments
+    signature = parameters_of(rule.function)
+    names = list(signature.parameters.values())
+    if names and names[0].kind is inspect.Parameter.VAR_POSITIONAL:
+        return {str(position): argument for position, argument in enumerate(args)}
+    return dict(signature.bind(*args, **rule.keywords(kwargs)).arguments)
+
+
+def answered(rule: Rule, given: Mapping[str, Any], answer: Sequence[Any]) -> dict[str, Any]:
+    """The rule's names -> what its backward returned for them, in the order of its signature."""
+    names: Iterable[str] = parameters_of(rule.function).parameters
+    if "0" in given:
+        names = given
+    return dict(zip(names, answer, strict=False))
+
+
 def _align(visit: Visit, answer: Any) -> Iterator[Tensor | None]:
     """The rule's cotangents in the order of the op's input tensors."""
     assert visit.rule is not None
-    cotangents: Sequence[Any] = answer if isinstance(answer, tuple) else (answer,)
-    args, kwargs = visit.arguments
-    signature = parameters_of(visit.rule.function)
-    bound = signature.bind(*args, **kwargs).arguments
-    by_name = dict(zip(signature.parameters, cotangents, strict=False))
+    given = bound(visit.rule, visit.arguments)
+    returned = answered(visit.rule, given, answer if isinstance(answer, tuple) else (answer,))
     by_tensor: dict[int, Tensor | None] = {}
-    for name, argument in bound.items():
-        _match(argument, by_name.get(name), by_tensor)
+    for name, argument in given.items():
+        _match(argument, returned.get(name), by_tensor)
     for tensor in tensors(visit.arguments):
         cotangent = by_tensor.get(id(tensor))
-        yield cotangent if cotangent is None else cotangent.to(tensor.dtype)
+        yield None if cotangent is None else _cast(_conjugate(cotangent), tensor)
+
+
+def _conjugate(tensor: Tensor) -> Tensor:
+    return tensor.conj().resolve_conj() if tensor.is_complex() else tensor
+
+
+def _cast(cotangent: Tensor, like: Tensor) -> Tensor:
+    if cotangent.is_complex() and not like.is_complex():
+        cotangent = cotangent.real
+    return cotangent.to(like.dtype)
 
 
 def _match(argument: Any, cotangent: Any, found: dict[int, Tensor | None]) -> None:

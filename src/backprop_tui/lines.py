@@ -65,6 +65,8 @@ def returned(function: Callable[..., Any]) -> tuple[str | None, ...]:
     if not isinstance(final, ast.Return) or final.value is None:
         return ()
     items = final.value.elts if isinstance(final.value, ast.Tuple) else [final.value]
+    if items and isinstance(items[0], ast.Tuple):  # return (y, index), backward
+        items = items[0].elts
     return tuple(item.id if isinstance(item, ast.Name) else None for item in items)
 
 

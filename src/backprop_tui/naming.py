@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from torch import Tensor
 
-from .backward import Visit, parameters_of
+from .backward import Visit, bound
 from .lines import returned
 from .tape import Tape, Value, tensors
 
@@ -106,10 +106,9 @@ class Names:
         shown = {
             id(tensor): self.value(index) for tensor, index in zip(flat, op.inputs, strict=True)
         }
-        bound = parameters_of(visit.rule.function).bind(*op.args, **op.kwargs).arguments
         return {
             name: shown[id(argument)]
-            for name, argument in bound.items()
+            for name, argument in bound(visit.rule, (op.args, dict(op.kwargs))).items()
             if isinstance(argument, Tensor)
         }
 

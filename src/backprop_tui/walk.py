@@ -10,7 +10,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from .backward import Convert, Visit, derive_by_lines, parameters_of
+from .backward import Convert, Visit, answered, bound, derive_by_lines
 from .compare import Comparison, compare
 from .formula import algebra, formula, shape_text
 from .lines import Line, needed, returned, trace
@@ -202,13 +202,12 @@ class _Walker:
         """The names that backward returns for inputs that need a gradient -> those inputs."""
         assert visit.rule is not None and visit.backward is not None
         op = visit.op
-        signature = parameters_of(visit.rule.function)
-        bound = signature.bind(*op.args, **op.kwargs).arguments
+        given = bound(visit.rule, (op.args, dict(op.kwargs)))
         indices = dict(zip(map(id, tensors((op.args, op.kwargs))), op.inputs, strict=True))
-        pairs = zip(signature.parameters, returned(visit.backward), strict=False)
+        names = answered(visit.rule, given, returned(visit.backward))
         found = {}
-        for parameter, name in pairs:
-            index = indices.get(id(bound.get(parameter)))
+        for parameter, name in names.items():
+            index = indices.get(id(given.get(parameter)))
             if name is not None and index is not None and self._tape.values[index].requires_grad:
                 found[name] = index
         return found
