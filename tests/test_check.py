@@ -153,6 +153,54 @@ def test_ways_to_train(step, steps):
     assert len(report.steps) == steps
 
 
+def through_view(x: Tensor) -> Tensor:
+    y = x * 2
+    y[0].mul_(3)
+    return y * y
+
+
+def through_flat_view(x: Tensor) -> Tensor:
+    y = x * 2
+    flat = y.view(-1)
+    flat.mul_(3)
+    return flat.tanh() * y.view(-1)
+
+
+def base_under_view(x: Tensor) -> Tensor:
+    y = x * 2
+    rows = y[1:]
+    y.mul_(3)
+    return rows * rows
+
+
+def into_fresh(x: Tensor) -> Tensor:
+    y = torch.zeros(4, 3)
+    y[1:3] = x[1:3]
+    y[0].add_(x[0])
+    y.t()[2].mul_(x[:, 0])
+    return y * y
+
+
+def gated(x: Tensor) -> Tensor:
+    y = x.exp()
+    y[y > 1] = 0
+    y.relu_()
+    return y * x
+
+
+@pytest.mark.parametrize(
+    "write", [through_view, through_flat_view, base_under_view, into_fresh, gated]
+)
+def test_writes_in_place_and_through_views(write):
+    x = torch.randn(4, 3, generator=torch.Generator().manual_seed(0)).requires_grad_()
+    with bp.record() as tape:
+        write(x).sum().backward()
+    report = tape.check()
+    assert report.ok, f"\n{report}"
+    assert Verdict.DIFFERENT not in {row.isolated for row in report.ops}
+    assert report.coverage.unseen == ()
+
+
 class Exp(torch.autograd.Function):
     @staticmethod
     def forward(ctx, x):

@@ -34,9 +34,7 @@ def bert(**options):
 
 
 def llama(**options):
-    config = transformers.LlamaConfig(
-        vocab_size=60, max_position_embeddings=24, **LLAMA, **options
-    )
+    config = transformers.LlamaConfig(vocab_size=60, max_position_embeddings=24, **LLAMA, **options)
     return transformers.LlamaForCausalLM(config)
 
 

@@ -35,12 +35,15 @@ def capture(
     """Keep what a backward pass run inside the block computes.
 
     A prehook on a value's node sees the value's whole cotangent; where several ops read a
-    value, a posthook on each op's own nodes sees what that op contributes.
+    value, a posthook on each op's own nodes sees what that op contributes. An output that is
+    a stage of another output of the same op (an LSTM cell's memory) has the cotangent that
+    came from outside the op.
     """
     readers: Counter[int] = Counter()
     for op in ops:
         readers.update(set(op.inputs))
-    shared = frozenset(value for value, count in readers.items() if count > 1)
+    stages = set(_stages(ops, identities))
+    shared = frozenset(value for value, count in readers.items() if count > 1) | stages
     captured = Captured(shared=shared, unseen=unseen_nodes(roots, spans))
     by_node: dict[Any, dict[int, int]] = defaultdict(dict)
     for value, (node, number) in identities.edges():
@@ -51,6 +54,12 @@ def capture(
         for node, slots in _shared_inputs(ops, identities, shared).items():
             exits.callback(node.register_hook(_parts(slots, captured.contributions)).remove)
         yield captured
+    for value in stages:
+        captured.cotangents.pop(value, None)
+    for (_, value), part in captured.contributions.items():
+        if value in stages:
+            before = captured.cotangents.get(value)
+            captured.cotangents[value] = part if before is None else before + part
 
 
 def unseen_nodes(roots: Sequence[Tensor], spans: Sequence[Span]) -> tuple[str, ...]:
@@ -107,7 +116,8 @@ def _shared_inputs(
     """Where the ops' own nodes lead into a value that several ops read."""
     found: dict[Any, Slots] = defaultdict(list)
     for op in ops:
-        if shared.isdisjoint(op.inputs):
+        # One node of autograd's, CopySlices, does what a write into a view and its op do.
+        if op.implicit or shared.isdisjoint(op.inputs):
             continue
         ends: dict[Edge, int] = {}
         for value in op.inputs:
@@ -120,6 +130,18 @@ def _shared_inputs(
             if value in shared:
                 found[node].append((position, (op.index, value)))
     return found
+
+
+def _stages(ops: Sequence[Op], identities: Identities) -> Iterator[int]:
+    """The outputs that another output of the same op is made from."""
+    for op in ops:
+        if len(op.results) > 1:
+            edges = {value: identities.edge(value) for value in (*op.inputs, *op.results)}
+            ends = {edge: value for value, edge in edges.items() if edge}
+            starts = [edge[0] for value in op.results if (edge := edges[value])]
+            for _, _, value in _own_nodes(starts, ends):
+                if value in op.results and value not in op.inputs:
+                    yield value
 
 
 def _own_nodes(starts: list[Any], ends: dict[Edge, int]) -> Iterator[tuple[Any, int, int]]:

@@ -28,6 +28,7 @@ from .gradients import Span, capture
 from .identity import Identities
 from .private import function_applied, guardless, next_sequence_number, snapshot, unseen
 from .rules import registry
+from .rules.implicit import write_through
 from .tape import Ambient, Backward, Op, Source, Tape, Update, map_tensors, tensors
 
 _TORCH = os.path.dirname(torch.__file__) + os.sep
@@ -249,7 +250,7 @@ class Recorder(TorchFunctionMode):
         args = (base_was, op.outputs[0], *geometry)
         inputs = (before, op.results[0])
         result = self._made(base)
-        self._implicit(torch.as_strided_scatter, args, inputs, base, result)
+        self._implicit(write_through, args, inputs, base, result)
 
     def _implicit(
         self,

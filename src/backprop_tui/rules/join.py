@@ -16,6 +16,7 @@ def split_samples(make):
     torch.split,
     Tensor.split,
     *spellings("split_with_sizes", "unsafe_split", "unsafe_split_with_sizes"),
+    *spellings("split_copy", "split_with_sizes_copy"),
     samples=split_samples,
 )
 def split(tensor, split_size_or_sections, dim=0):
@@ -89,7 +90,10 @@ def dsplit(input, indices_or_sections):
     return y, backward
 
 
-@rule(*spellings("unbind"), samples=lambda make: [sample(make(3, 2)), sample(make(2, 3), dim=1)])
+@rule(
+    *spellings("unbind", "unbind_copy"),
+    samples=lambda make: [sample(make(3, 2)), sample(make(2, 3), dim=1)],
+)
 def unbind(input, dim=0):
     """All slices of one dimension: their cotangents are stacked again."""
     y = input.unbind(dim)

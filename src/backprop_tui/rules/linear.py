@@ -22,36 +22,41 @@ def linear(input, weight, bias=None):
     """The linear layer, y = x·Wᵀ + b, over the last dimension of x.
 
     With dy = ∂L/∂y, one row for each row of x: ∂L/∂b is the sum of the rows of dy,
-    ∂L/∂W = dyᵀ·x and ∂L/∂x = dy·W.
+    ∂L/∂W = dyᵀ·x and ∂L/∂x = dy·W. All dimensions but the last count rows.
     """
+    if weight.dim() == 1:
+        return linear_of_vector(input, weight, bias)
     shape = input.shape
-    vector = weight.dim() == 1
-    if vector:
-        weight = weight.unsqueeze(0)
-    if len(shape) != 2:
-        input = input.reshape(math.prod(shape[:-1]), shape[-1])
     y = input @ weight.t()
     if bias is not None:
         y = y + bias
     if len(shape) != 2:
-        y = y.reshape(*shape[:-1], len(weight))
-    if vector:
-        y = y.squeeze(-1)
+        input = rows(input)
 
     def backward(dy):
         dbias = None
-        if vector:
-            dy = dy.unsqueeze(-1)
         if len(shape) != 2:
-            dy = dy.reshape(len(input), len(weight))
+            dy = rows(dy)
         if bias is not None:
             dbias = dy.sum(0)
         dweight = dy.t() @ input
         dinput = dy @ weight
-        if vector:
-            dweight = dweight.squeeze(0)
         if len(shape) != 2:
             dinput = dinput.reshape(shape)
+        return dinput, dweight, dbias
+
+    return y, backward
+
+
+def linear_of_vector(input, weight, bias):
+    """The linear layer whose weight is one vector: a number for each row."""
+    y, matmul_backward = matmul(input, weight)
+    if bias is not None:
+        y = y + bias
+
+    def backward(dy):
+        dinput, dweight = matmul_backward(dy)
+        dbias = None if bias is None else unbroadcast(dy, bias)
         return dinput, dweight, dbias
 
     return y, backward

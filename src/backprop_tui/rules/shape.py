@@ -20,7 +20,11 @@ def size_of(sizes, named):
 # Rearrangements whose adjoint is the shape put back
 
 
-@rule(Tensor.view, samples=lambda make: [sample(make(2, 6), 3, 4), sample(make(2, 6), (-1,))])
+@rule(
+    Tensor.view,
+    torch.view_copy,
+    samples=lambda make: [sample(make(2, 6), 3, 4), sample(make(2, 6), (-1,))],
+)
 def view(input, *size, **named):
     """The same elements in another shape."""
     dtype = named.get("dtype", size[0] if size else None)
@@ -87,7 +91,10 @@ def unflatten(input, dim, sizes):
     return y, backward
 
 
-@rule(*spellings("squeeze"), samples=lambda make: [sample(make(2, 1, 3)), sample(make(1, 2), 0)])
+@rule(
+    *spellings("squeeze", "squeeze_copy"),
+    samples=lambda make: [sample(make(2, 1, 3)), sample(make(1, 2), 0)],
+)
 def squeeze(input, *dim, **named):
     """Dimensions of size 1 dropped."""
     y = input.squeeze(*dim, **named)
@@ -99,7 +106,7 @@ def squeeze(input, *dim, **named):
     return y, backward
 
 
-@rule(*spellings("unsqueeze"), samples=lambda make: [sample(make(2, 3), 1)])
+@rule(*spellings("unsqueeze", "unsqueeze_copy"), samples=lambda make: [sample(make(2, 3), 1)])
 def unsqueeze(input, dim):
     """A dimension of size 1 put in."""
     y = input.unsqueeze(dim)
@@ -118,7 +125,7 @@ def transpose_samples(make):
     yield sample(make(2, 3, 4), 0, -1)
 
 
-@rule(*spellings("transpose", "swapaxes", "swapdims"), samples=transpose_samples)
+@rule(*spellings("transpose", "swapaxes", "swapdims", "transpose_copy"), samples=transpose_samples)
 def transpose(input, dim0=None, dim1=None, *, axis0=None, axis1=None):
     """Two dimensions exchanged; exchanging them again undoes it."""
     dim0 = axis0 if dim0 is None else dim0
@@ -132,7 +139,7 @@ def transpose(input, dim0=None, dim1=None, *, axis0=None, axis1=None):
     return y, backward
 
 
-@rule(*spellings("t"), samples=lambda make: [sample(make(2, 3)), sample(make(3))])
+@rule(*spellings("t", "t_copy"), samples=lambda make: [sample(make(2, 3)), sample(make(3))])
 def t(input):
     """The transpose of a matrix."""
     y = input.t()
@@ -185,7 +192,9 @@ def H(input):
     return y, backward
 
 
-@rule(*spellings("permute"), samples=lambda make: [sample(make(2, 3, 4), (2, 0, 1))])
+@rule(
+    *spellings("permute", "permute_copy"), samples=lambda make: [sample(make(2, 3, 4), (2, 0, 1))]
+)
 def permute(input, *dims, **named):
     """The dimensions in another order: dimension i of y is dimension dims[i] of x."""
     order = [d % max(input.dim(), 1) for d in size_of(dims, named)] if input.dim() else []
@@ -214,7 +223,12 @@ def movedim(input, source, destination):
 # Elements read many times: the adjoint sums over the copies
 
 
-@rule(*spellings("expand"), samples=lambda make: [sample(make(3, 1), 2, 3, 4)])
+def expand_samples(make):
+    yield sample(make(3, 1), 2, 3, 4)
+    yield sample(make(3, 1), (2, 3, 4))
+
+
+@rule(*spellings("expand", "expand_copy"), samples=expand_samples)
 def expand(input, *size, **named):
     """Dimensions of size 1 repeated without copying."""
     y = input.expand(*size, **named)

@@ -1,14 +1,17 @@
 """Recurrent layers: a cell unrolled in time, in both directions, layer upon layer.
 
-Backpropagation through time runs the steps' closures in reverse (Werbos, 1990). The
-projections of all times are one product, and so are the weights' gradients.
+Backpropagation through time runs the cells' closures in reverse and adds up what each time
+says of the weights, which are the same at all times (Werbos, 1990).
 """
 
 import torch
 import torch.nn.functional as F
 
-from .recurrent import gru_step, lstm_step, relu_step, tanh_step
+from .recurrent import gru_cell, lstm_cell, rnn_relu_cell, rnn_tanh_cell
 from .registry import rule, sample
+
+
+NAMES = {2: ("w_ih", "w_hh"), 4: ("w_ih", "w_hh", "b_ih", "b_hh")}
 
 
 def pack_mask(batch_sizes, device):
@@ -24,7 +27,7 @@ def keep_ended(mask, new, old):
     return [torch.where(mask.unsqueeze(-1), n, o) for n, o in zip(new, old, strict=True)]
 
 
-def one_direction(step, x, state, weights, mask, reverse):
+def one_direction(cell, x, state, weights, mask, reverse):
     """A layer in one direction, over x of shape (time, batch, features).
 
     `weights` has w_ih, w_hh and, where there are any, b_ih, b_hh and w_hr, the LSTM's
@@ -32,25 +35,26 @@ def one_direction(step, x, state, weights, mask, reverse):
     not begun, and keeps its state. Returns the states at every time, the last one, and a
     closure that takes their cotangents.
     """
-    w_ih, w_hh, w_hr = weights["w_ih"], weights["w_hh"], weights.get("w_hr")
-    projected = x @ w_ih.t() + weights.get("b_ih", 0)
+    own = {name: weight for name, weight in weights.items() if name != "w_hr"}
+    w_hr = weights.get("w_hr")
+    times = range(len(x))[::-1] if reverse else range(len(x))
     tape = []
     seen = {}
-    for t in reversed(range(len(x))) if reverse else range(len(x)):
-        r = state[0] @ w_hh.t() + weights.get("b_hh", 0)
-        new, step_backward = step(projected[t], r, state)
+    for t in times:
+        stepped, cell_backward = cell(x[t], *(state if len(state) == 1 else [state]), **own)
+        new = [stepped] if len(state) == 1 else list(stepped)
         raw = new[0]
         if w_hr is not None:
-            new = [raw @ w_hr.t(), *new[1:]]
-        tape.append((t, state[0], raw, step_backward))
+            new[0] = raw @ w_hr.t()
+        tape.append((t, raw, cell_backward))
         state = keep_ended(None if mask is None else mask[t], new, state)
         seen[t] = state[0]
     y = torch.stack([seen[t] for t in range(len(x))])
 
     def backward(dy, dstate):
-        dprojected = torch.zeros_like(projected)
+        dx = torch.zeros_like(x)
         dweights = {name: torch.zeros_like(weight) for name, weight in weights.items()}
-        for t, h, raw, step_backward in reversed(tape):
+        for t, raw, cell_backward in reversed(tape):
             dstate = [dstate[0] + dy[t], *dstate[1:]]
             zeros = [torch.zeros_like(d) for d in dstate]
             dnew = keep_ended(None if mask is None else mask[t], dstate, zeros)
@@ -58,24 +62,18 @@ def one_direction(step, x, state, weights, mask, reverse):
             if w_hr is not None:
                 dweights["w_hr"] += dnew[0].t() @ raw
                 dnew = [dnew[0] @ w_hr, *dnew[1:]]
-            dprojected[t], dr, dkept = step_backward(dnew)
-            dweights["w_hh"] += dr.t() @ h
-            if "b_hh" in weights:
-                dweights["b_hh"] += dr.sum(0)
-            if w_hr is not None:
-                dkept[0] = torch.zeros_like(h)
-            dkept[0] = dkept[0] + dr @ w_hh
+            dx[t], dhx, *down = cell_backward(*dnew)
+            for name, dweight in zip(NAMES[4], down, strict=True):
+                if dweight is not None:
+                    dweights[name] += dweight
+            dkept = dhx if isinstance(dhx, list) else [dhx]
             dstate = [p + k for p, k in zip(dpassed, dkept, strict=True)]
-        dweights["w_ih"] += torch.einsum("tbg,tbi->gi", dprojected, x)
-        if "b_ih" in weights:
-            dweights["b_ih"] += dprojected.sum((0, 1))
-        dx = dprojected @ w_ih
         return dx, dstate, dweights
 
     return y, state, backward
 
 
-def stacked(step, x, states, groups, bidirectional, mask, drop):
+def stacked(cell, x, states, groups, bidirectional, mask, drop):
     """All layers. `states` and `groups` hold one entry for each layer and direction.
 
     Between layers `drop` multiplies by a dropout mask that it draws. Returns the last
@@ -91,7 +89,7 @@ def stacked(step, x, states, groups, bidirectional, mask, drop):
         halves = []
         for reverse in range(directions):
             i = directions * layer + reverse
-            y, state, backward = one_direction(step, x, states[i], groups[i], mask, reverse)
+            y, state, backward = one_direction(cell, x, states[i], groups[i], mask, reverse)
             halves.append(y)
             last.append(state)
             tape.append((i, keep, backward))
@@ -113,10 +111,7 @@ def stacked(step, x, states, groups, bidirectional, mask, drop):
     return x, last, backward_all
 
 
-NAMES = {2: ("w_ih", "w_hh"), 4: ("w_ih", "w_hh", "b_ih", "b_hh")}
-
-
-def run_layers(step, arguments):
+def run_layers(cell, arguments):
     """A whole recurrent network, called as torch.lstm and its kin are.
 
     Either (input, hx, params, has_biases, num_layers, dropout, train, bidirectional,
@@ -150,7 +145,7 @@ def run_layers(step, arguments):
         keep[mask] = F.dropout(torch.ones_like(value[mask]), p)
         return keep
 
-    out, last, layers_backward = stacked(step, x, states, groups, bidirectional, mask, drop)
+    out, last, layers_backward = stacked(cell, x, states, groups, bidirectional, mask, drop)
     y = out.transpose(0, 1) if not packed and batch_first else out
     if packed:
         y = out[mask]
@@ -193,7 +188,7 @@ def network_samples(gates, memory):
 @rule(torch.rnn_tanh, samples=network_samples(1, memory=False))
 def rnn_tanh(*arguments):
     """A recurrent network with tanh: the output at every time, and the last state of each layer."""
-    (y, h), run_backward = run_layers(tanh_step, arguments)
+    (y, h), run_backward = run_layers(rnn_tanh_cell, arguments)
 
     def backward(dy, dh):
         dinput, *sizes, dhx, dparams = run_backward(dy, dh)
@@ -205,7 +200,7 @@ def rnn_tanh(*arguments):
 @rule(torch.rnn_relu, samples=network_samples(1, memory=False))
 def rnn_relu(*arguments):
     """A recurrent network with relu: the output at every time, and the last state of each layer."""
-    (y, h), run_backward = run_layers(relu_step, arguments)
+    (y, h), run_backward = run_layers(rnn_relu_cell, arguments)
 
     def backward(dy, dh):
         dinput, *sizes, dhx, dparams = run_backward(dy, dh)
@@ -217,7 +212,7 @@ def rnn_relu(*arguments):
 @rule(torch.gru, samples=network_samples(3, memory=False))
 def gru(*arguments):
     """A GRU: the output at every time, and the last state of each layer."""
-    (y, h), run_backward = run_layers(gru_step, arguments)
+    (y, h), run_backward = run_layers(gru_cell, arguments)
 
     def backward(dy, dh):
         dinput, *sizes, dhx, dparams = run_backward(dy, dh)
@@ -229,7 +224,7 @@ def gru(*arguments):
 @rule(torch.lstm, samples=network_samples(4, memory=True))
 def lstm(*arguments):
     """An LSTM: the output at every time, and the last state and memory of each layer."""
-    (y, h, c), run_backward = run_layers(lstm_step, arguments)
+    (y, h, c), run_backward = run_layers(lstm_cell, arguments)
 
     def backward(dy, dh, dc):
         cotangents = run_backward(dy, dh, dc)

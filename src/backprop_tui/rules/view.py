@@ -33,7 +33,7 @@ def reading_adjoint(dy, input, reading, *args, **kwargs):
     return dinput.reshape(input.shape)
 
 
-@rule(*spellings("select"), samples=lambda make: [sample(make(2, 3, 4), 1, -1)])
+@rule(*spellings("select", "select_copy"), samples=lambda make: [sample(make(2, 3, 4), 1, -1)])
 def select(input, dim, index):
     """One slice of a dimension."""
     y = input.select(dim, index)
@@ -45,7 +45,7 @@ def select(input, dim, index):
     return y, backward
 
 
-@rule(*spellings("narrow"), samples=lambda make: [sample(make(2, 5), 1, 2, 2)])
+@rule(*spellings("narrow", "narrow_copy"), samples=lambda make: [sample(make(2, 5), 1, 2, 2)])
 def narrow(input, dim, start, length):
     """A range of one dimension."""
     y = input.narrow(dim, start, length)
@@ -62,7 +62,7 @@ def diagonal_samples(make):
     yield sample(make(2, 3, 4), 1, dim1=0, dim2=2)
 
 
-@rule(*spellings("diagonal"), samples=diagonal_samples)
+@rule(*spellings("diagonal", "diagonal_copy"), samples=diagonal_samples)
 def diagonal(input, offset=0, dim1=0, dim2=1):
     """A diagonal of the matrices that two dimensions span."""
     y = input.diagonal(offset, dim1, dim2)
@@ -74,7 +74,7 @@ def diagonal(input, offset=0, dim1=0, dim2=1):
     return y, backward
 
 
-@rule(Tensor.unfold, samples=lambda make: [sample(make(2, 7), 1, 3, 2)])
+@rule(Tensor.unfold, torch.unfold_copy, samples=lambda make: [sample(make(2, 7), 1, 3, 2)])
 def unfold(input, dimension, size, step):
     """Windows over one dimension; what overlaps is added up."""
     y = input.unfold(dimension, size, step)
@@ -91,7 +91,7 @@ def as_strided_samples(make):
     yield sample(make(3, 4), (3, 3), (1, 2))
 
 
-@rule(*spellings("as_strided"), samples=as_strided_samples)
+@rule(*spellings("as_strided", "as_strided_copy"), samples=as_strided_samples)
 def as_strided(input, size, stride, storage_offset=None):
     """The memory of a tensor read by any strides; what is read twice adds up."""
     y = input.as_strided(size, stride, storage_offset)
