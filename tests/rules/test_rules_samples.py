@@ -16,6 +16,10 @@ EACH_RULE = pytest.mark.parametrize("rule", [rule for _, rule in ALL], ids=[n fo
 NOT_THE_SLOPE = {"scale_grad_by_freq", "padding_idx"}
 
 
+# Where autograd itself is wrong, by finite differences: beside each rule stands how.
+AUTOGRAD_IS_WRONG = {"as_strided_scatter"}
+
+
 def leaf(value):
     """A tensor cut off from how the sample made it."""
     if not isinstance(value, torch.Tensor):
@@ -41,6 +45,8 @@ def accepts(target, args, kwargs):
 @EACH_RULE
 @pytest.mark.parametrize("dtype", [torch.float64, torch.float32], ids=["float64", "float32"])
 def test_a_rule_agrees_with_autograd_for_each_of_its_targets(rule, dtype):
+    if rule.name in AUTOGRAD_IS_WRONG:
+        pytest.skip("finite differences alone judge it")
     refused_by_all = set(range(len(list(samples(rule, dtype)))))
     for target in rule.targets:
         accepted = 0
@@ -54,6 +60,12 @@ def test_a_rule_agrees_with_autograd_for_each_of_its_targets(rule, dtype):
                 refused_by_all.discard(number)
         assert accepted, f"no sample of the rule is a call of {target}"
     assert not refused_by_all, "a sample is no call of any target"
+
+
+@pytest.mark.parametrize("rule", [r for n, r in ALL if n in AUTOGRAD_IS_WRONG])
+def test_autograd_is_still_wrong_where_we_say_so(rule):
+    calls = samples(rule, torch.float64)
+    assert any(complaint(rule, rule.targets[0], args, kwargs) for args, kwargs in calls)
 
 
 @EACH_RULE

@@ -70,7 +70,8 @@ def as_strided_scatter(input, src, size, stride, storage_offset=None):
     """x with what any strides see of its memory replaced by `src`.
 
     Strides count in the memory of x, so the cotangent is laid out in such a memory first.
-    Where the window lies on one place twice it is undefined which element stays, as in torch.
+    Autograd is wrong here (torch 2.13): it gives x the cotangent inside the window, where x
+    was overwritten, and zeros outside. Finite differences agree with the rule.
     """
     y = input.as_strided_scatter(src, size, stride, storage_offset)
 

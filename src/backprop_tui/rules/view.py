@@ -57,6 +57,19 @@ def narrow(input, dim, start, length):
     return y, backward
 
 
+@rule(torch.ops.aten.slice.Tensor, samples=lambda make: [sample(make(2, 5), 1, 1, -1, 2)])
+def slice_window(input, dim=0, start=None, end=None, step=1):
+    """A range of one dimension, in steps."""
+    window = [slice(None)] * (dim % input.dim()) + [slice(start, end, step)]
+    y = input[tuple(window)]
+
+    def backward(dy):
+        dinput = view_adjoint(dy, input, Tensor.__getitem__, tuple(window))
+        return dinput
+
+    return y, backward
+
+
 def diagonal_samples(make):
     yield sample(make(3, 4))
     yield sample(make(2, 3, 4), 1, dim1=0, dim2=2)

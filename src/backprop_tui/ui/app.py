@@ -17,6 +17,7 @@ from textual.binding import Binding, BindingType
 from textual.dom import DOMNode
 from textual.screen import Screen
 from textual.theme import BUILTIN_THEMES
+from textual.worker import get_current_worker
 
 from ..errors import UserError
 from .opening import Opening
@@ -116,6 +117,8 @@ class BackpropApp(App[None]):
         import torch  # noqa: F401
 
         self._built.wait()
+        if get_current_worker().is_cancelled:
+            return
         try:
             session = self._open_session()
             trace = session.trace(1)
@@ -127,6 +130,9 @@ class BackpropApp(App[None]):
         # garbage collector looks through them now and then, for 0.2 s at a time.
         gc.freeze()
         self.call_from_thread(self._opened, session, trace)
+
+    def on_unmount(self) -> None:
+        self._built.set()  # whoever leaves before the panes are built lets the worker go
 
     def _opened(self, session: Session, trace: Trace) -> None:
         assert self._debugger is not None
