@@ -25,11 +25,11 @@ PLAIN = (
 )
 
 
-def evaluate(program: Program, source: str) -> float:
+def evaluate(program: Program, source: str, quiet: float = 0.15) -> float:
     """Seconds from Enter to the last frame that an expression brings about."""
-    program.press(":")
-    program.press(source)
-    return program.press("\r")
+    program.press(":", quiet)
+    program.press(source, quiet)
+    return program.press("\r", quiet)
 
 
 def plain() -> float:
@@ -44,7 +44,7 @@ def rows(rounds: int = ROUNDS) -> list[Row]:
     with Program(APP) as program:
         program.wait_for(LESSON)
         program.settle()
-        evaluate(program, f"big = {MAKE}")
+        evaluate(program, f"big = {MAKE}", 1)
         program.settle(2)
         opened = []
         for _ in range(rounds):
@@ -56,7 +56,7 @@ def rows(rounds: int = ROUNDS) -> list[Row]:
         moves = {
             key: [program.press(key) for _ in range(PRESSES)] for key in (PAGE_DOWN, DOWN, RIGHT)
         }
-        made = evaluate(program, MAKE)
+        made = evaluate(program, MAKE, 1)
     return [
         milliseconds(f"open a tensor of ({SHAPE})", median(opened), 150),
         milliseconds("a page down in it: median", median(moves[PAGE_DOWN]), 30),

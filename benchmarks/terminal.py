@@ -106,9 +106,15 @@ class Program:
                 raise TimeoutError(f"no frame after {keys!r}: {self.tail()}")
 
     def settle(self, quiet: float = 0.3) -> None:
-        """Read until the program has been silent for `quiet` seconds."""
+        """Read until the program has been silent for `quiet` seconds.
+
+        Raises:
+            TimeoutError: when it goes on writing, as a blinking cursor does.
+        """
+        until = time.perf_counter() + 10
         while self.read(quiet):
-            pass
+            if time.perf_counter() > until:
+                raise TimeoutError(f"the program goes on writing: {self.tail()}")
 
     def tail(self) -> str:
         """The end of what the program wrote, for messages."""

@@ -273,6 +273,41 @@ def test_a_users_own_rule():
     assert report.ops[1].rule == "cube"
 
 
+def declared(function: type, wrong: bool) -> None:
+    @bp.rule(function, samples=lambda make: [bp.sample(make(3))])
+    def exp(x):
+        y = x.exp()
+
+        def backward(dy):
+            dx = dy * y
+            if wrong:
+                dx = dx * 2
+            return dx
+
+        return y, backward
+
+
+@pytest.mark.parametrize(
+    ("factor", "wrong_rule", "alone"),
+    [(1, True, "our rule"), (2, False, "Scaled.backward"), (1, False, "")],
+)
+def test_of_three_witnesses_the_one_that_stands_alone_is_named(factor, wrong_rule, alone):
+    class Scaled(Exp):
+        @staticmethod
+        def backward(ctx, dy):
+            (y,) = ctx.saved_tensors
+            return factor * dy * y
+
+    declared(Scaled, wrong_rule)
+    model = nn.Linear(3, 3)
+    with bp.record(model) as tape:
+        Scaled.apply(model(Z)).sum().backward()
+    report = tape.check(numeric=True)
+    assert report.ops[1].alone == alone
+    assert report.ok == (alone == "")
+    assert not alone or f"{alone} stands alone" in str(report)
+
+
 def test_a_value_read_by_several_ops_is_judged_op_by_op():
     """The cotangent of h is a sum; each op's own share is what its rule is compared with."""
     model = tiny()

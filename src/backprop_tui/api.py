@@ -22,10 +22,12 @@ class Tape(taping.Tape):
     """What was recorded, with what one does with it."""
 
     def check(
-        self, progress: Callable[[int, int], bool] = lambda done, total: True
+        self,
+        numeric: bool = False,
+        progress: Callable[[int, int], bool] = lambda done, total: True,
     ) -> Report:
         """Compare manual with autograd in every backward pass. See `check.check`."""
-        return checking.check(self, progress=progress)
+        return checking.check(self, numeric=numeric, progress=progress)
 
     def show(self, title: str = "tape") -> None:
         """Open the screen on this tape; returns when it is closed.

@@ -172,7 +172,7 @@ def visit_of(
     visit = Visit(op, rule, arguments, outputs=op.outputs)
     if rule is not None:
         args, kwargs = arguments
-        with _ambient(op):
+        with ambient(op):
             visit.forward_lines, (output, visit.backward) = run(
                 rule.function, *args, **rule.keywords(kwargs)
             )
@@ -192,7 +192,7 @@ def pull_back(visit: Visit, known: Mapping[int, Tensor], run: Run = call) -> Non
         known[value] if value in known else torch.zeros_like(output) for value, output in pairs
     )
     plain = [_conjugate(cotangent) for cotangent in visit.incoming]
-    with _ambient(visit.op):
+    with ambient(visit.op):
         if visit.backward is None:
             visit.outgoing = tuple(torch_vjp(visit.op, visit.arguments, visit.incoming))
             return
@@ -293,7 +293,7 @@ def _match(argument: Any, cotangent: Any, found: dict[int, Tensor | None]) -> No
 
 
 @contextmanager
-def _ambient(op: Op) -> Iterator[None]:
+def ambient(op: Op) -> Iterator[None]:
     """What the op depended on besides its arguments: autocast, and the numbers it drew."""
     with ExitStack() as exits:
         for device, dtype in op.ambient.autocast.items():

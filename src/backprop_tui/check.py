@@ -10,7 +10,7 @@ from torch import Tensor
 from .backward import Derivation, Visit, derive
 from .compare import Comparison, Verdict, unchecked
 from .compare import worst as worst_of
-from .numeric import check_function
+from .numeric import check_function, standing_alone
 from .report import AGREED, Coverage, OpRow, ParameterRow, Report, Step
 from .rules import registry
 from .tape import Backward, Op, Tape
@@ -21,6 +21,7 @@ def check(
     tape: Tape,
     *,
     given: Mapping[int, Tensor] | None = None,
+    numeric: bool = False,
     progress: Callable[[int, int], bool] = lambda done, total: True,
     warning: str = "",
 ) -> Report:
@@ -29,6 +30,8 @@ def check(
     Args:
         given: value index -> tensor, to start the hand computation from in place of the
             recorded leaves.
+        numeric: ask finite differences too about every op that is not verified, and name the
+            witness that stands alone.
         progress: told how many ops of how many are done; it answers False to stop.
 
     Raises:
@@ -44,7 +47,7 @@ def check(
             return progress(before + count, total)
 
         judged = judge(tape, backward, given=given, progress=report)
-        steps.append(_step(tape, judged, number))
+        steps.append(_step(tape, judged, number, numeric))
         done += backward.after
     return Report(tuple(steps), _coverage(tape, steps), warning)
 
@@ -117,12 +120,12 @@ def _chained(
             yield value, comparison
 
 
-def _step(tape: Tape, judged: Judged, number: int) -> Step:
+def _step(tape: Tape, judged: Judged, number: int, numeric: bool) -> Step:
     root = tape.values[judged.backward.roots[0]].tensor
     return Step(
         loss=float(root) if root.numel() == 1 and not root.is_complex() else None,
         parameters=tuple(_parameters(tape, judged, number)),
-        ops=tuple(_row(op, judged, number) for op in judged.ops),
+        ops=tuple(_row(op, judged, number, numeric) for op in judged.ops),
     )
 
 
@@ -143,8 +146,9 @@ def _parameters(tape: Tape, judged: Judged, number: int) -> Iterator[ParameterRo
             )
 
 
-def _row(op: Op, judged: Judged, number: int) -> OpRow:
+def _row(op: Op, judged: Judged, number: int, numeric: bool) -> OpRow:
     rule = registry.find(op.function)
+    doubted = numeric and judged.isolated[op.index] not in AGREED
     return OpRow(
         step=number,
         index=op.index,
@@ -154,6 +158,7 @@ def _row(op: Op, judged: Judged, number: int) -> OpRow:
         rule=rule.name if rule else None,
         isolated=judged.isolated[op.index],
         chained=worst_of(judged.chained.get(value) for value in op.inputs),
+        alone=standing_alone(judged.backward, op) if doubted else "",
     )
 
 

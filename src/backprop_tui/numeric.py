@@ -8,9 +8,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from .backward import incoming_of
+from .backward import ambient, differentiate, incoming_of, isolate
 from .compare import Verdict
-from .fallback import run_op, torch_vjp
+from .fallback import run_op
 from .tape import Backward, Op, map_tensors, tensors
 
 STEPS = ((1e-6, 1e-6), (1e-3, 1e-2))
@@ -25,16 +25,54 @@ def widen(tensor: Tensor) -> Tensor:
 
 
 def check_function(backward: Backward, op: Op) -> Verdict:
-    """Judge a custom autograd.Function's backward by one random direction v in float64.
-
-    Along v, ⟨dy, (f(x + h·v) − f(x − h·v)) / 2h⟩ must be ⟨dx, v⟩, with dx from the user's own
-    backward: two extra forwards, whatever the number of inputs. A right backward agrees to
-    about 1e-9.
+    """Judge a custom autograd.Function's backward, as `by_differences` does.
 
     Returns:
-        ROUNDING where they agree, DIFFERENT where they do not, UNVERIFIED where the function
-        cannot be run in float64 or its own noise hides the answer.
+        UNVERIFIED also where the function cannot be run in float64.
     """
+    try:
+        return by_differences(backward, op, differentiate(backward, op, convert=widen))
+    except (RuntimeError, TypeError):  # the function refuses float64
+        return Verdict.UNVERIFIED
+
+
+def standing_alone(backward: Backward, op: Op) -> str:
+    """Which of three witnesses of an op's derivative contradicts the other two.
+
+    They are our rule and torch's own derivative, both in float64, and finite differences.
+
+    Returns:
+        "our rule", "autograd" or, for a custom Function, "MyFunction.backward"; "numeric" where
+        the differences contradict both; "" where all agree or nothing can be said.
+    """
+    torchs = f"{op.name}.backward" if isinstance(op.function, type) else "autograd"
+    try:
+        mine = by_differences(backward, op, isolate(backward, op, convert=widen).outgoing)
+        theirs = by_differences(backward, op, differentiate(backward, op, convert=widen))
+    except (RuntimeError, TypeError):  # the op refuses float64
+        return ""
+    match mine is Verdict.DIFFERENT, theirs is Verdict.DIFFERENT:
+        case True, True:
+            return "numeric"
+        case True, False:
+            return "our rule"
+        case False, True:
+            return torchs
+    return ""
+
+
+def by_differences(backward: Backward, op: Op, answers: Sequence[Tensor | None]) -> Verdict:
+    """Judge float64 cotangents of an op's inputs by one random direction v.
+
+    Along v, ⟨dy, (f(x + h·v) − f(x − h·v)) / 2h⟩ must be ⟨dx, v⟩: two extra forwards, whatever
+    the number of inputs. Right cotangents agree to about 1e-9.
+
+    Returns:
+        ROUNDING where they agree, DIFFERENT where they do not, UNVERIFIED where there is
+        nothing to judge or the op's own noise hides the answer.
+    """
+    if all(answer is None for answer in answers):
+        return Verdict.UNVERIFIED
     incoming = incoming_of(backward, op, widen)
     outputs = [widen(output) for output in op.outputs]
     seeds = [
@@ -42,16 +80,12 @@ def check_function(backward: Backward, op: Op) -> Verdict:
         for value, out in zip(op.results, outputs, strict=True)
     ]
     arguments = map_tensors(widen, (op.args, dict(op.kwargs)))
-    try:
-        answers = list(torch_vjp(op, arguments, seeds))
-        for step, tolerance in STEPS:
-            gap, noise = _gap(op, arguments, seeds, answers, step)
-            if gap <= tolerance:
-                return Verdict.ROUNDING
-            if noise <= tolerance:
-                return Verdict.DIFFERENT
-    except (RuntimeError, TypeError):  # the function refuses float64
-        return Verdict.UNVERIFIED
+    for step, tolerance in STEPS:
+        gap, noise = _gap(op, arguments, seeds, answers, step)
+        if gap <= tolerance:
+            return Verdict.ROUNDING
+        if noise <= tolerance:
+            return Verdict.DIFFERENT
     return Verdict.UNVERIFIED
 
 
@@ -102,7 +136,8 @@ def _along(
             i = next(position)
             return tensor + h * directions[i] if i in moved else tensor
 
-        return run_op(op, *map_tensors(move, arguments))
+        with ambient(op):
+            return run_op(op, *map_tensors(move, arguments))
 
     with torch.no_grad():
         ahead, behind = at(step), at(-step)

@@ -39,7 +39,11 @@ class ParameterRow:
 
 @dataclass(frozen=True)
 class OpRow:
-    """One op that carries gradient; `rule` is None where torch's own derivative stood in."""
+    """One op that carries gradient; `rule` is None where torch's own derivative stood in.
+
+    `alone`, of a check with `numeric`, names the one of three witnesses that contradicts the
+    others (`numeric.standing_alone`).
+    """
 
     step: int
     index: int
@@ -49,6 +53,7 @@ class OpRow:
     rule: str | None
     isolated: Verdict
     chained: Verdict
+    alone: str = ""
 
 
 @dataclass(frozen=True)
@@ -210,7 +215,8 @@ def summary(report: Report) -> Iterator[Text]:
     culprit = report.worst
     if culprit is not None and not isinstance(culprit, ParameterRow):
         where = " ".join(filter(None, [culprit.module, culprit.source]))
-        yield Text(f"first op at fault: {culprit.op} {where}".rstrip(), "red")
+        alone = f": {culprit.alone} stands alone" if culprit.alone else ""
+        yield Text(f"first op at fault: {culprit.op} {where}".rstrip() + alone, "red")
     coverage = report.coverage
     yield Text(f"rules: {coverage.ruled} of {coverage.total} ops that carry gradient")
     if coverage.missing:

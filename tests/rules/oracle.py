@@ -14,7 +14,12 @@ from torch.utils._pytree import tree_iter, tree_leaves, tree_map
 
 from backprop_tui.rules.registry import RULES, Rule
 
-TOLERANCE = {torch.float64: 1e-10, torch.float32: 1e-4}
+TOLERANCE = {
+    torch.float64: 1e-10,
+    torch.complex128: 1e-10,
+    torch.float32: 1e-4,
+    torch.complex64: 1e-4,
+}
 # Where autograd's own float64 kernel is less exact than that, and why.
 LOOSER = {F.hardsigmoid: 1e-7}  # it holds 1/6 as a float32
 SEED = 1

@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+import torch._dynamo  # else it loads in the midst of a test, and stumbles over what that patched
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from backprop_tui.rules.registry import Make

@@ -10,11 +10,6 @@ import torch
 from .registry import rule, sample
 
 
-def rows(tensor):
-    """A batch of vectors as a matrix; one vector alone is one row."""
-    return tensor.reshape(-1, tensor.shape[-1])
-
-
 def affine(input, weight, bias):
     """The linear map x·Wᵀ + b, where there is a b."""
     y = input @ weight.t()
@@ -23,8 +18,8 @@ def affine(input, weight, bias):
 
 def affine_weights(dy, input, bias):
     """The cotangents of an affine map's weight and bias."""
-    dweight = rows(dy).t() @ rows(input)
-    dbias = None if bias is None else rows(dy).sum(0)
+    dweight = dy.t() @ input
+    dbias = None if bias is None else dy.sum(0)
     return dweight, dbias
 
 
@@ -35,7 +30,6 @@ def cell_samples(gates):
         n = 4 * gates
         yield sample(make(2, 3), make(2, 4), make(n, 3), make(n, 4), make(n), make(n))
         yield sample(make(2, 3), make(2, 4), make(n, 3), make(n, 4))
-        yield sample(make(3), make(4), make(n, 3), make(n, 4), make(n), make(n))
 
     return samples
 

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+import torch
+from torch import Tensor
+
 from .registry import Make, Sample, sample
 
 
@@ -40,3 +43,8 @@ def reductions(make: Make) -> Iterator[Sample]:
     yield sample(make(2, 3, 4))
     yield sample(make(2, 3, 4), 1)
     yield sample(make(2, 3, 4), dim=(0, -1), keepdim=True)
+
+
+def complex_normal(make: Make, *shape: int) -> Tensor:
+    """Complex numbers with a normal real and imaginary part."""
+    return torch.complex(make(*shape), make(*shape))

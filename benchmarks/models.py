@@ -1,0 +1,76 @@
+"""The models that recording and checking are measured on, from tiny to GPT-2 small."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from tests.models import GPT, ResidualBlock
+
+
+class Case(nn.Module):
+    """A model with its batch: ``case()`` is the loss of a training step."""
+
+    def __init__(self, model: nn.Module, loss: Callable[[nn.Module], Tensor]) -> None:
+        super().__init__()
+        self.model = model
+        self.loss = loss
+
+    def forward(self) -> Tensor:
+        return self.loss(self.model)
+
+
+def mlp(width: int, layers: int, batch: int) -> Case:
+    """Linear and ReLU, as wide all the way."""
+    x, y = torch.randn(batch, width), torch.randn(batch, width)
+    parts = [part for _ in range(layers) for part in (nn.Linear(width, width), nn.ReLU())]
+    return Case(nn.Sequential(*parts[:-1]), lambda model: F.mse_loss(model(x), y))
+
+
+def gpt2() -> Case:
+    """GPT-2 small: 12 layers, 12 heads, 768 wide, 124 million parameters."""
+    model = GPT(vocabulary=50257, width=768, layers=12, heads=12, context=1024)
+    ids = torch.randint(50257, (1, 129))
+    return Case(model, lambda _: model.loss(ids))
+
+
+class ResNet18(nn.Module):
+    """The residual network of 18 layers, over pictures of any size."""
+
+    def __init__(self, classes: int = 1000) -> None:
+        super().__init__()
+        self.stem = nn.Sequential(
+            nn.Conv2d(3, 64, 7, 2, 3, bias=False),
+            nn.BatchNorm2d(64),
+            nn.ReLU(inplace=True),
+            nn.MaxPool2d(3, 2, 1),
+        )
+        sizes = [(64, 64, 1), (64, 128, 2), (128, 256, 2), (256, 512, 2)]
+        blocks = [
+            block
+            for channels, out, stride in sizes
+            for block in (ResidualBlock(channels, out, stride), ResidualBlock(out, out, 1))
+        ]
+        self.blocks = nn.Sequential(*blocks)
+        self.head = nn.Linear(512, classes)
+
+    def forward(self, x: Tensor) -> Tensor:
+        out: Tensor = self.head(F.adaptive_avg_pool2d(self.blocks(self.stem(x)), 1).flatten(1))
+        return out
+
+
+def resnet18() -> Case:
+    """Four pictures of 96×96."""
+    x, y = torch.randn(4, 3, 96, 96), torch.randint(1000, (4,))
+    return Case(ResNet18(), lambda model: F.cross_entropy(model(x), y))
+
+
+CASES: dict[str, Callable[[], Case]] = {
+    "tiny MLP": lambda: mlp(32, 3, 16),
+    "MLP 1024×8": lambda: mlp(1024, 8, 64),
+    "GPT-2 124M": gpt2,
+    "ResNet-18": resnet18,
+}
