@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import sys
 
-from .measure import Row, median, milliseconds, p95, table
+from .keys import repaint_rows
+from .measure import Row, median, milliseconds, table
 from .startup import APP, LESSON
 from .terminal import Program
 
@@ -12,7 +13,7 @@ ROUNDS = 15
 PRESSES = 60
 SHAPE = "50000, 1000"
 MAKE = f"torch.randn({SHAPE})"
-PAGE_DOWN, DOWN, RIGHT = "\x1b[6~", "\x1b[B", "\x1b[C"
+PAGE_DOWN, DOWN = "\x1b[6~", "\x1b[B"
 
 PLAIN = (
     "import time, torch\n"
@@ -29,7 +30,7 @@ def evaluate(program: Program, source: str, quiet: float = 0.15) -> float:
     """Seconds from Enter to the last frame that an expression brings about."""
     program.press(":", quiet)
     program.press(source, quiet)
-    return program.press("\r", quiet)
+    return program.press("\r", quiet).last
 
 
 def plain() -> float:
@@ -53,16 +54,12 @@ def rows(rounds: int = ROUNDS) -> list[Row]:
             program.settle()
         program.press("6")
         program.settle(2)
-        moves = {
-            key: [program.press(key) for _ in range(PRESSES)] for key in (PAGE_DOWN, DOWN, RIGHT)
-        }
+        moves = {key: [program.press(key) for _ in range(PRESSES)] for key in (PAGE_DOWN, DOWN)}
         made = evaluate(program, MAKE, 1)
     return [
         milliseconds(f"open a tensor of ({SHAPE})", median(opened), 150),
-        milliseconds("a page down in it: median", median(moves[PAGE_DOWN]), 30),
-        milliseconds("— p95", p95(moves[PAGE_DOWN])),
-        milliseconds("a cell down", median(moves[DOWN])),
-        milliseconds("a cell to the right", median(moves[RIGHT])),
+        *repaint_rows("a page down in it", moves[PAGE_DOWN], 30),
+        *repaint_rows("a cell down", moves[DOWN], 16),
         milliseconds(f"`:{MAKE}`, making it included", made),
         milliseconds(f"— `{MAKE}` alone", plain()),
     ]

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Sequence
 
 from .measure import Row, median, milliseconds, p95, table
 from .startup import APP, LESSON
-from .terminal import Program
+from .terminal import Program, Repaint
 
 PRESSES = 100
 # As a keyboard repeats a held key.
@@ -20,8 +21,8 @@ KEYS = (
 )
 
 
-def pressed(program: Program, key: str, back: str, presses: int) -> list[float]:
-    """Seconds from each press to its last frame; after ten of them the same way back."""
+def pressed(program: Program, key: str, back: str, presses: int) -> list[Repaint]:
+    """Time each press; after ten of them comes the same way back."""
     times = []
     for number in range(presses):
         times.append(program.press(key))
@@ -38,19 +39,27 @@ def held(program: Program, key: str, presses: int) -> float:
         until = time.perf_counter() + REPEAT
         while (left := until - time.perf_counter()) > 0:
             program.read(left)
-    return program.press(key)
+    return program.press(key).last
+
+
+def repaint_rows(what: str, times: Sequence[Repaint], most: float) -> list[Row]:
+    """The first frame and the last with an upper bound in ms, and how late the last can be."""
+    first, last = zip(*times, strict=True)
+    return [
+        milliseconds(f"{what}: first frame", median(first), most),
+        milliseconds("— last frame", median(last), most),
+        milliseconds("— last frame, p95", p95(last)),
+    ]
 
 
 def rows(presses: int = PRESSES) -> list[Row]:
-    """Median and p95 of each key, and how far a held key runs behind."""
+    """Each key pressed by itself, and how far a held key runs behind."""
     out = []
     with Program(APP) as program:
         program.wait_for(LESSON)
         program.settle()
         for key, what, back in KEYS:
-            times = pressed(program, key, back, presses)
-            out.append(milliseconds(f"`{key}`, {what}: median", median(times), 16))
-            out.append(milliseconds("— p95", p95(times)))
+            out += repaint_rows(f"`{key}`, {what}", pressed(program, key, back, presses), 16)
         lag = held(program, "s", presses)
     out.append(milliseconds(f"`s` held at 30 a second, {presses} times: lag of the last", lag))
     return out

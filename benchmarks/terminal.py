@@ -12,6 +12,7 @@ import termios
 import time
 from collections.abc import Mapping, Sequence
 from types import TracebackType
+from typing import NamedTuple
 
 WIDTH, HEIGHT = 120, 40
 
@@ -21,6 +22,13 @@ FRAME_END = b"\x1b[?2026l"
 
 # Variables that would make the program believe in another terminal than this one.
 FOREIGN = ("COLUMNS", "LINES", "NO_COLOR", "TMUX", "SSH_CONNECTION")
+
+
+class Repaint(NamedTuple):
+    """Seconds from a key press to the first frame that answers it, and to the last."""
+
+    first: float
+    last: float
 
 
 class Program:
@@ -86,24 +94,24 @@ class Program:
             self.read(0.5)
         return time.perf_counter() - self.started
 
-    def press(self, keys: str, quiet: float = 0.05) -> float:
-        """Seconds from writing `keys` until the last frame before `quiet` seconds of silence.
+    def press(self, keys: str, quiet: float = 0.1) -> Repaint:
+        """Write `keys` and time the frames that follow, until `quiet` seconds without one.
 
         Raises:
             TimeoutError: when no frame followed within 10 seconds.
         """
         os.write(self.descriptor, keys.encode())
-        pressed = last = time.perf_counter()
-        painted = False
+        pressed = time.perf_counter()
+        frames: list[float] = []
         while True:
             new = self.read(quiet)
             now = time.perf_counter()
             if FRAME_END in new:
-                painted, last = True, now
-            elif not new and painted:
-                return last - pressed
+                frames.append(now - pressed)
+            elif not new and frames:
+                return Repaint(frames[0], frames[-1])
             if now - pressed > 10:
-                raise TimeoutError(f"no frame after {keys!r}: {self.tail()}")
+                raise TimeoutError(f"no end of frames after {keys!r}: {self.tail()}")
 
     def settle(self, quiet: float = 0.3) -> None:
         """Read until the program has been silent for `quiet` seconds.

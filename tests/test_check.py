@@ -273,6 +273,34 @@ def test_a_users_own_rule():
     assert report.ops[1].rule == "cube"
 
 
+def test_a_hook_that_looks_changes_nothing():
+    model, seen = tiny(), []
+
+    def step() -> None:
+        h = model[0](Z)
+        h.register_hook(seen.append)
+        model[0].weight.register_hook(seen.append)
+        model[1](h).sum().backward()
+
+    verified(checked(model, step))
+    assert len(seen) == 2
+
+
+def test_what_a_hook_replaced_is_unverified_and_blames_no_op():
+    model = tiny()
+
+    def step() -> None:
+        h = model[0](Z)
+        h.register_hook(lambda grad: grad * 2)
+        model[0].bias.register_hook(lambda grad: grad.clamp(-1, 1))
+        model[2](model[1](h)).sum().backward()
+
+    report = checked(model, step)
+    verdicts = {row.name: row.verdict for row in report.parameters}
+    assert verdicts["2.weight"] in AGREED and verdicts["0.weight"] is Verdict.UNVERIFIED
+    assert all(row.isolated in AGREED for row in report.ops), f"\n{report.ops}"
+
+
 def declared(function: type, wrong: bool) -> None:
     @bp.rule(function, samples=lambda make: [bp.sample(make(3))])
     def exp(x):

@@ -91,9 +91,11 @@ def derive(
         for op in reversed(tape.ops[: backward.after]):
             if _carries(op, derivation.cotangents):
                 visit = ready.get(op.index) or visit_of(op, _recorded(op, convert))
+                _take_over(derivation, backward, op.results)
                 _carry(tape, derivation, visit, call)
                 if each is not None:
                     each(visit)
+        _take_over(derivation, backward, backward.replaced)
         return derivation
 
 
@@ -111,7 +113,9 @@ def derive_by_lines(
         _start(derivation, backward, same)
         for visit in reversed(visits):
             if _carries(visit.op, derivation.cotangents):
+                _take_over(derivation, backward, visit.op.results)
                 _carry(tape, derivation, visit, run)
+        _take_over(derivation, backward, backward.replaced)
         return derivation
 
 
@@ -216,6 +220,14 @@ def _recorded(op: Op, convert: Convert) -> tuple[tuple[Any, ...], dict[str, Any]
 def _start(derivation: Derivation, backward: Backward, convert: Convert) -> None:
     for root, seed in zip(backward.roots, backward.seeds, strict=True):
         _accumulate(derivation.cotangents, root, convert(seed))
+
+
+def _take_over(derivation: Derivation, backward: Backward, values: Iterable[int]) -> None:
+    """Where a user's hook replaced a gradient, go on from what it gave: no rule knows why."""
+    for value in values:
+        if value in backward.replaced and value in backward.cotangents:
+            derivation.cotangents[value] = backward.cotangents[value]
+            derivation.unruled.add(value)
 
 
 def _carries(op: Op, cotangents: Mapping[int, Tensor]) -> bool:

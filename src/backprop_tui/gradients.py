@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -30,12 +30,17 @@ class Captured:
 
 @contextmanager
 def capture(
-    ops: Sequence[Op], spans: Sequence[Span], identities: Identities, roots: Sequence[Tensor]
+    ops: Sequence[Op],
+    spans: Sequence[Span],
+    identities: Identities,
+    roots: Sequence[Tensor],
+    hooked: Collection[int] = (),
 ) -> Iterator[Captured]:
     """Keep what a backward pass run inside the block computes.
 
     A prehook on a value's node sees the value's whole cotangent; where several ops read a
-    value, a posthook on each op's own nodes sees what that op contributes. An output that is
+    value, or a hook of the user's (`hooked`) may replace its gradient, a posthook on each op's
+    own nodes sees what that op contributes. An output that is
     a stage of another output of the same op (an LSTM cell's memory) has the cotangent that
     came from outside the op.
     """
@@ -43,7 +48,8 @@ def capture(
     for op in ops:
         readers.update(set(op.inputs))
     stages = set(_stages(ops, identities))
-    shared = frozenset(value for value, count in readers.items() if count > 1) | stages
+    shared = frozenset(value for value, count in readers.items() if count > 1 or value in hooked)
+    shared |= stages
     captured = Captured(shared=shared, unseen=unseen_nodes(roots, spans))
     by_node: dict[Any, dict[int, int]] = defaultdict(dict)
     for value, (node, number) in identities.edges():

@@ -304,6 +304,7 @@ def alone(tape: Tape, backward: Backward, op: Op) -> Tape | None:
         cotangents=cotangents,
         contributions={},
         shared=frozenset(),
+        replaced=frozenset(),
         after=1,
         unseen=(),
     )

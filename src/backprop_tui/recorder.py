@@ -42,7 +42,7 @@ _QUERIES = frozenset(
     is_complex element_size storage_offset data_ptr untyped_storage __repr__ __format__ __hash__
     __bool__ __int__ __float__ __index__ item tolist numpy get_device requires_grad_ is_same_size
     _set_grad_enabled _record_function_enter_new _record_function_exit
-    _record_function_exit._RecordFunction register_hook retain_grad has_names is_inference
+    _record_function_exit._RecordFunction retain_grad has_names is_inference
     is_signed __contains__ is_nonzero __array__ is_pinned __deepcopy__ __reduce_ex__ is_shared
     __dir__ dim_order register_post_accumulate_grad_hook __dlpack__ allclose equal storage
     is_conj is_neg result_type can_cast is_tensor is_set_to _is_view""".split()
@@ -75,6 +75,8 @@ class Recorder(TorchFunctionMode):
         self._spans: list[Span] = []
         self._backwards: list[Backward] = []
         self._updates: list[Update] = []
+        self._hooked: set[int] = set()  # values with a hook of the user's
+        self._replaced: set[int] = set()  # values whose gradient such a hook replaced
         self._stepping: list[tuple[Update, Tensor]] = []
         self._modules: list[nn.Module] = []
         self._scopes: list[Callable[..., Any]] = []
@@ -141,6 +143,8 @@ class Recorder(TorchFunctionMode):
             name = resolve_name(func) or name
         elif name in _QUERIES or (self._stepping and not torch.is_grad_enabled()):
             return func(*args, **kwargs)
+        elif func is Tensor.register_hook:
+            return self._hook(*args, **kwargs)
         elif func in _DIFFERENTIATING:
             return self._differentiate(func, args, kwargs)
         elif self._is_composite(func):
@@ -287,15 +291,34 @@ class Recorder(TorchFunctionMode):
         roots = tuple(self._read(root) for root in tensors_in)
         seeds = _seeds(func, args, kwargs, tensors_in)
         after = len(self._ops)
-        with capture(self._ops, self._spans, self._identities, tensors_in) as captured:
+        self._replaced.clear()
+        with capture(
+            self._ops, self._spans, self._identities, tensors_in, self._hooked
+        ) as captured:
             result = func(*args, **kwargs)
         if func is torch.autograd.grad:  # it answers, and runs no hook of the leaves it is asked for
             asked = tensors(args[1] if len(args) > 1 else kwargs["inputs"])
             for tensor, answer in zip(asked, result, strict=True):
                 if answer is not None:
                     captured.cotangents[self._read(tensor)] = snapshot(answer)
-        self._backwards.append(Backward(roots, seeds, after=after, **vars(captured)))
+        replaced = frozenset(self._replaced)
+        self._backwards.append(
+            Backward(roots, seeds, after=after, replaced=replaced, **vars(captured))
+        )
         return result
+
+    def _hook(self, tensor: Tensor, hook: Callable[[Tensor], Tensor | None]) -> Any:
+        """Register the user's hook, and notice when it replaces a gradient."""
+        value = self._read(tensor)
+        self._hooked.add(value)
+
+        def noticed(grad: Tensor) -> Tensor | None:
+            answer = hook(grad)
+            if answer is not None:
+                self._replaced.add(value)
+            return answer
+
+        return tensor.register_hook(noticed)
 
     def _enter_module(self, module: nn.Module, args: Any) -> None:
         self._modules.append(module)

@@ -88,7 +88,8 @@ class Backward:
         cotangents: value index -> dL/dvalue as autograd had it in this pass.
         contributions: (op index, value index) -> what that op alone gave to dL/dvalue,
             kept where several ops read the value.
-        shared: the values that several ops read.
+        shared: the values that several ops read, or whose gradient a hook may replace.
+        replaced: the values whose gradient a user's hook replaced.
         after: how many ops the tape held when it began.
         unseen: nodes of autograd's graph that no op on the tape made.
     """
@@ -98,6 +99,7 @@ class Backward:
     cotangents: Mapping[int, Tensor]
     contributions: Mapping[tuple[int, int], Tensor]
     shared: frozenset[int]
+    replaced: frozenset[int]
     after: int
     unseen: tuple[str, ...]
 

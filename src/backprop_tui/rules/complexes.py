@@ -110,9 +110,17 @@ def complex(real, imag):
     return z, backward
 
 
-@rule(torch.polar, samples=pairs_of_tensors)
+def polar_samples(make):
+    yield sample(make.positive(2, 3), make(2, 3))
+    yield sample(make.positive(2, 1), make(3))
+
+
+@rule(torch.polar, samples=polar_samples)
 def polar(abs, angle):
-    """z = r·e^(iθ): dr = Re(dz·e^(iθ)) and dθ = Re(i·z·dz)."""
+    """z = r·e^(iθ): dr = Re(dz·e^(iθ)) and dθ = Re(i·z·dz).
+
+    PyTorch reads e^(iθ) off z, so where r is not positive its dr has the other sign, or is 0.
+    """
     direction = torch.complex(angle.cos(), angle.sin())
     z = abs * direction
 
