@@ -1,0 +1,103 @@
+"""A whole tape as a Trace, and one of its ops line by line."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import nn
+
+import backprop_tui as bp
+from backprop_tui.check import Cancelled
+from backprop_tui.errors import UserError
+from backprop_tui.overview import Overview, TapeSession, variables
+from backprop_tui.report import AGREED
+
+from .models import GPT
+
+
+@pytest.fixture(scope="module")
+def tape():
+    torch.manual_seed(0)
+    model, ids = GPT(), torch.randint(50, (2, 17))
+    with bp.record(model) as tape:
+        model.loss(ids).backward()
+    return tape
+
+
+def test_a_step_for_each_op_and_each_cotangent(tape):
+    trace = Overview(tape, 0, "GPT").trace
+    phases = [step.phase for step in trace.steps]
+    assert phases == sorted(phases, key=["forward", "loss", "backward"].index)
+    assert phases.count("forward") + phases.count("loss") == len(tape.ops)
+    found = [step.twin for step in trace.steps if step.twin]
+    assert len(found) > 70
+    assert all(twin.comparison.verdict in AGREED for twin in found)
+    labels = {twin.label for twin in found}
+    assert 'grad["blocks.0.attention.qkv.weight"]' in labels
+    groups = [group for group in trace.groups if group.phase == "backward"]
+    assert all(group.isolated.verdict in AGREED for group in groups)
+    assert trace.loss == pytest.approx(float(tape.values[tape.backwards[0].roots[0]].tensor))
+
+
+def test_values_are_called_by_the_users_own_variables(tape):
+    names = set(variables(tape).values())
+    assert {"y", "x", "out", "places"} <= names
+    assert "logits" not in names  # what self(…) returns is not what its line's own op made
+
+
+def test_into_an_op_line_by_line(tape):
+    overview = Overview(tape, 0, "GPT")
+    group = next(
+        g
+        for g in reversed(overview.trace.groups)
+        if g.op == "scaled_dot_product_attention" and g.phase == "backward"
+    )
+    inside = overview.into(group.index)
+    formulas = [step.formula for step in inside.steps]
+    assert any("softmax(" in formula for formula in formulas)
+    assert inside.title == "GPT › blocks.0.attention scaled_dot_product_attention"
+    backward = [step for step in inside.steps if step.phase == "backward" and step.twin]
+    assert len(backward) == 3  # query, key, value
+    assert all(step.twin.comparison.verdict in AGREED for step in backward)
+
+
+def test_an_op_that_nothing_was_derived_from_has_no_inside(tape):
+    overview = Overview(tape, 0, "GPT")
+    index = next(g.index for g in overview.trace.groups if g.op == "arange")
+    assert overview.into(index) is None
+
+
+def test_several_backwards_are_several_iterations():
+    model = nn.Linear(3, 1)
+    with bp.record(model) as tape:
+        for scale in (1.0, 2.0):
+            (scale * model(torch.ones(2, 3)).sum()).backward()
+    session = TapeSession(tape, "twice")
+    assert session.iterations == 2
+    assert session.trace(2).loss == pytest.approx(2 * session.trace(1).loss)
+    with pytest.raises(IndexError, match="no step 3"):
+        session.trace(3)
+
+
+def test_judging_can_be_cancelled(tape):
+    with pytest.raises(Cancelled):
+        Overview(tape, 0, "GPT", progress=lambda done: done < 5)
+
+
+def test_a_tape_of_ten_thousand_ops_is_laid_out():
+    x = torch.ones(3, requires_grad=True)
+    with bp.record() as tape:
+        y = x
+        for _ in range(10_000):
+            y = y * 1.0001
+        y.sum().backward()
+    trace = Overview(tape, 0, "long").trace
+    assert len(trace.steps) == 2 * 10_001
+    assert trace.steps[-1].label == "da1"
+
+
+def test_nothing_to_show_is_said():
+    with bp.record() as tape:
+        torch.ones(2).sum()
+    with pytest.raises(UserError, match=r"loss\.backward\(\)"):
+        tape.show()
