@@ -28,8 +28,8 @@ PLAIN = (
 
 def evaluate(program: Program, source: str, quiet: float = 0.15) -> float:
     """Seconds from Enter to the last frame that an expression brings about."""
-    program.press(":", quiet)
-    program.press(source, quiet)
+    program.press(":")
+    program.press(source)
     return program.press("\r", quiet).last
 
 

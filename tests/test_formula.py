@@ -34,7 +34,7 @@ def _keep(a, like):
         ("out = a + v", "y = re + v", "2×5 + 5 = 2×5"),
         ("out = a - (a - v)", "y = re − (re − v)", "2×5 − (2×5 − 5) = 2×5"),
         ("out = a - a - v", "y = re − re − v", "2×5 − 2×5 − 5 = 2×5"),
-        ("out = 2 * a * s", "y = 2·re·s", "2·2×5·1 = 2×5"),
+        ("out = 2 * a * s", "y = 2·re·s", "2 · 2×5 · 1 = 2×5"),
         ("out = (a + v) * a", "y = (re + v) ∘ re", "(2×5 + 5) ∘ 2×5 = 2×5"),
         ("out = a / k", "y = re / k", "2×5 / 3 = 2×5"),
         ("out = a ** 2", "y = re²", "2×5² = 2×5"),
@@ -47,7 +47,7 @@ def _keep(a, like):
         ("out = a.mean(-1)", "y = mean₋₁ re", "mean₋₁ 2×5 = 2"),
         ("out = torch.exp(a)", "y = exp(re)", "exp(2×5) = 2×5"),
         ("out = a.to(a.dtype)", "y = re", "2×5 = 2×5"),
-        ("out = unbroadcast(a * k, a)", "y = re·k", "2×5·3 = 2×5"),
+        ("out = unbroadcast(a * k, a)", "y = re·k", "2×5 · 3 = 2×5"),
         ("out = a[:, :2]", "y = re[:, :2]", "2×5[:, :2] = 2×2"),
     ],
 )

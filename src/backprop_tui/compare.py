@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
@@ -16,6 +16,8 @@ DIFFERENT = 64.0
 """Beyond this many times the op's own rounding error, they are different results."""
 FORMULA = 1e-9
 """In float64, two right formulas are at most this far apart, relative to the terms they sum."""
+
+_PIECE = 1 << 16  # elements at a time: what is made of them stays in the processor's cache
 
 
 class Verdict(StrEnum):
@@ -89,7 +91,9 @@ def same_bits(a: Tensor, b: Tensor) -> bool:
     """Whether two tensors are equal in shape, dtype and every element, NaN equal to NaN."""
     if a.shape != b.shape or a.dtype != b.dtype:
         return False
-    return torch.equal(a, b) or bool(torch.all((a == b) | ((a != a) & (b != b))))
+    return torch.equal(a, b) or all(
+        bool(torch.all((x == y) | ((x != x) & (y != y)))) for x, y in _pieces(a, b)
+    )
 
 
 def compare(
@@ -120,99 +124,162 @@ def compare(
         derivative: gives autograd's own answer in float64, None where it has none; then the
             verdict stays `AMBER`.
     """
-    found = _differences(manual, autograd)
-    if manual.shape != autograd.shape:
-        return replace(found, verdict=Verdict.DIFFERENT, rho=math.inf)
-    if same_bits(manual, autograd):
-        return replace(found, verdict=Verdict.EXACT, rho=0.0)
-    reference = truth()
-    if reference is None or reference.shape != autograd.shape:
-        return found
-    ruler = _ruler(manual, autograd, reference, perturbed)
-    return replace(found, verdict=_judged(ruler, reference, derivative), rho=ruler.rho)
+    trial = Trial(manual, autograd, truth)
+    for moved in perturbed() if trial.suspicious else ():
+        trial.loosen(moved)
+        if not trial.suspicious:
+            break
+    return trial.verdict(derivative)
 
 
-@dataclass(frozen=True)
-class _Ruler:
-    """How far autograd is from the truth, and how far rounding alone takes it.
+class Trial:
+    """One comparison (see `compare`), open until the perturbed truths have been heard.
 
-    `scale` is the size of what was summed: where terms cancel, more than that of the result.
+    `suspicious` says whether they are needed: each is given to `loosen`, in any order and
+    number, before `verdict` closes the case.
     """
 
-    error: float
-    floor: float
-    scale: float
+    def __init__(
+        self, manual: Tensor, autograd: Tensor, truth: Callable[[], Tensor | None]
+    ) -> None:
+        self._reference: Tensor | None = None
+        self._error = self._floor = 0.0
+        if same_bits(manual, autograd):
+            self._found = _equal(manual)
+            return
+        self._found = _differences(manual, autograd)
+        if manual.shape != autograd.shape:
+            self._found = replace(self._found, verdict=Verdict.DIFFERENT, rho=math.inf)
+            return
+        reference = truth()
+        if reference is not None and reference.shape == autograd.shape:
+            info = torch.finfo(autograd.dtype)
+            self._reference, self._half, self._top = reference, 0.5 * info.eps, info.max / 2
+            self._error, own, size = _distances(manual, autograd, reference, self._top)
+            self._floor = max(own, self._half * size)
 
     @property
     def rho(self) -> float:
-        if not self.floor:
-            return math.inf if self.error else 0.0
-        return self.error / self.floor
+        """The error in units of what rounding explains."""
+        if not self._floor:
+            return math.inf if self._error else 0.0
+        return self._error / self._floor
+
+    @property
+    def suspicious(self) -> bool:
+        """Whether ρ is too large, so far, to be rounding."""
+        return self._reference is not None and self.rho > ROUNDING
+
+    def loosen(self, moved: Tensor) -> None:
+        """Take account of t64 from other inputs within half an eps."""
+        if self._reference is not None:
+            distance = _distances(moved, moved, self._reference, self._top)[0]
+            self._floor = max(self._floor, distance)
+
+    def verdict(self, derivative: Callable[[], Tensor | None]) -> Comparison:
+        """The comparison; `derivative` as in `compare`."""
+        if self._reference is None:
+            return self._found
+        verdict = Verdict.DIFFERENT
+        if self.rho <= ROUNDING:
+            verdict = Verdict.ROUNDING
+        elif self.rho <= DIFFERENT:
+            verdict = self._settled(self._reference, derivative())
+        return replace(self._found, verdict=verdict, rho=self.rho)
+
+    def _settled(self, reference: Tensor, derivative: Tensor | None) -> Verdict:
+        """In float64 rounding is gone. Where terms cancel, it is relative to the terms."""
+        if derivative is None:
+            return Verdict.AMBER
+        gap = _distances(derivative, derivative, reference, self._top)[0]
+        scale = self._floor / self._half
+        return Verdict.ROUNDING if gap <= FORMULA * scale else Verdict.DIFFERENT
 
 
-def _ruler(
-    manual: Tensor,
-    autograd: Tensor,
-    reference: Tensor,
-    perturbed: Callable[[], Iterable[Tensor]],
-) -> _Ruler:
-    """The error is NaN where only one result is finite, though the truth is representable."""
-    info = torch.finfo(autograd.dtype)
-    wide = reference.dtype
-    manual, autograd = manual.to(wide), autograd.to(wide)
-    # Beyond the dtype's range, finite and infinite are the same answer.
-    counted = torch.isfinite(reference) & (reference.abs() <= info.max / 2)
-    if not torch.equal(torch.isfinite(manual)[counted], torch.isfinite(autograd)[counted]):
-        return _Ruler(math.nan, 1.0, 1.0)
-    counted &= torch.isfinite(manual) & torch.isfinite(autograd)
-
-    def distance(a: Tensor) -> float:
-        return _largest((a - reference)[counted])
-
-    half = 0.5 * info.eps
-    error = distance(autograd)
-    floor = max(distance(manual), half * _largest(reference[counted]))
-    if error > ROUNDING * floor:
-        floor = max([floor, *(distance(moved) for moved in perturbed())])
-    return _Ruler(error, floor, floor / half)
+def _pieces(*tensors: Tensor) -> Iterator[tuple[Tensor, ...]]:
+    flat = [tensor.reshape(-1) for tensor in tensors]
+    if flat[0].numel() <= _PIECE:
+        yield tuple(flat)
+    else:
+        yield from zip(*(tensor.split(_PIECE) for tensor in flat), strict=True)
 
 
-def _judged(ruler: _Ruler, reference: Tensor, derivative: Callable[[], Tensor | None]) -> Verdict:
-    if ruler.rho <= ROUNDING:
-        return Verdict.ROUNDING
-    if not ruler.rho <= DIFFERENT:
-        return Verdict.DIFFERENT
-    theirs = derivative()
-    if theirs is None:
-        return Verdict.AMBER
-    gap = _largest(theirs.to(reference.dtype) - reference)
-    return Verdict.ROUNDING if gap <= FORMULA * ruler.scale else Verdict.DIFFERENT
+def _distances(
+    manual: Tensor, autograd: Tensor, reference: Tensor, top: float
+) -> tuple[float, float, float]:
+    """The largest |autograd − t64|, |manual − t64| and |t64|, of which t64 is below `top`.
+
+    The first is NaN where only one result is finite, though the truth is representable.
+    """
+    error = own = size = 0.0
+    for ours, theirs, truth in _pieces(manual, autograd, reference):
+        ours, theirs = ours.to(truth.dtype), theirs.to(truth.dtype)
+        found = _largest(theirs - truth), _largest(ours - truth), _largest(truth)
+        if not sum(found) < top:
+            # Beyond the dtype's range, finite and infinite are the same answer.
+            counted = torch.isfinite(truth) & (truth.abs() <= top)
+            if not torch.equal(torch.isfinite(ours)[counted], torch.isfinite(theirs)[counted]):
+                return math.nan, 1.0, 1.0
+            counted &= torch.isfinite(ours) & torch.isfinite(theirs)
+            ours, theirs, truth = ours[counted], theirs[counted], truth[counted]
+            found = _largest(theirs - truth), _largest(ours - truth), _largest(truth)
+        error, own, size = max(error, found[0]), max(own, found[1]), max(size, found[2])
+    return error, own, size
 
 
 def _largest(tensor: Tensor) -> float:
     return float(tensor.abs().max()) if tensor.numel() else 0.0
 
 
+def _equal(tensor: Tensor) -> Comparison:
+    """The comparison of a tensor with itself."""
+    finite = tensor.numel() == 0 or bool(torch.isfinite(tensor.sum()))
+    nonfinite = 0 if finite else int((~torch.isfinite(tensor)).sum())
+    return Comparison(Verdict.EXACT, 0.0, 0.0, 0.0, 0.0, (0,) * tensor.dim(), nonfinite)
+
+
 def _differences(manual: Tensor, autograd: Tensor) -> Comparison:
+    """Without a verdict yet."""
     nonfinite = int((~torch.isfinite(manual)).sum())
     if manual.shape != autograd.shape or manual.numel() == 0:
-        return Comparison(Verdict.UNCHECKED, 0.0, 0.0, 0.0, 0.0, (), nonfinite)
-    wide = torch.complex128 if manual.is_complex() or autograd.is_complex() else torch.float64
-    a, b = manual.to(wide), autograd.to(wide)
-    same = (a == b) | ((a != a) & (b != b))
-    gap = torch.where(same, 0.0, (a - b).abs().nan_to_num(math.inf, math.inf))
-    size = torch.maximum(a.abs(), b.abs())
-    relative = torch.where(gap > 0, gap / size, 0.0).nan_to_num(math.inf)
-    position = torch.unravel_index(gap.argmax(), gap.shape)
+        return replace(unchecked(), nonfinite=nonfinite)
+    largest, at, relative, ulps = -1.0, 0, 0.0, 0.0
+    for number, (ours, theirs) in enumerate(_pieces(manual, autograd)):
+        gap, size = _gaps(ours, theirs)
+        position = int(gap.argmax())
+        if float(gap[position]) > largest:
+            largest, at = float(gap[position]), number * _PIECE + position
+        ratio = torch.where(gap > 0, gap / size, 0.0).nan_to_num_(math.inf)
+        relative = max(relative, float(ratio.max()))
+        ulps = max(ulps, _ulps(ours, theirs))
     return Comparison(
         verdict=Verdict.UNCHECKED,
         rho=0.0,
-        max_abs=float(gap.max()),
-        max_rel=float(relative.max()),
-        ulps=_ulps(manual, autograd),
-        worst=tuple(int(i) for i in position),
+        max_abs=largest,
+        max_rel=relative,
+        ulps=ulps,
+        worst=_unravelled(at, manual.shape),
         nonfinite=nonfinite,
     )
+
+
+def _gaps(ours: Tensor, theirs: Tensor) -> tuple[Tensor, Tensor]:
+    """How far apart the elements are, and the larger size of the two. NaN is like NaN only."""
+    wide = torch.complex128 if ours.is_complex() or theirs.is_complex() else torch.float64
+    a, b = ours.to(wide), theirs.to(wide)
+    gap = (a - b).abs()
+    if not torch.isfinite(gap.sum()):
+        same = (a == b) | ((a != a) & (b != b))
+        gap = torch.where(same, 0.0, gap.nan_to_num(math.inf, math.inf))
+    return gap, torch.maximum(a.abs(), b.abs())
+
+
+def _unravelled(position: int, shape: Sequence[int]) -> tuple[int, ...]:
+    index: list[int] = []
+    for length in reversed(shape):
+        position, rest = divmod(position, length)
+        index.insert(0, rest)
+    return tuple(index)
 
 
 _BITS = {
@@ -229,11 +296,12 @@ def _ulps(a: Tensor, b: Tensor) -> float:
         a, b = torch.view_as_real(a.resolve_conj()), torch.view_as_real(b.resolve_conj())
     if a.dtype != b.dtype or a.dtype not in _BITS:
         return 0.0
-    finite = torch.isfinite(a) & torch.isfinite(b)
-    if not finite.any():
-        return 0.0
-    places = [_place(tensor[finite]) for tensor in (a, b)]
-    return float((places[0] - places[1]).abs().max())
+    if not torch.isfinite((a - b).sum()):
+        finite = torch.isfinite(a) & torch.isfinite(b)
+        if not finite.any():
+            return 0.0
+        a, b = a[finite], b[finite]
+    return float((_place(a) - _place(b)).abs().max())
 
 
 def _place(tensor: Tensor) -> Tensor:

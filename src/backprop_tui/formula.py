@@ -52,12 +52,13 @@ def algebra(line: Line) -> str:
             return "×".join(map(str, value.shape)) or "1"
         return f"{value:g}" if isinstance(value, (int, float)) else name
 
-    return f"{_render(line, shape_of)} = {shape_text(line.value)}"
+    return f"{_render(line, shape_of, ' · ')} = {shape_text(line.value)}"
 
 
-def _render(line: Line, leaf: Callable[[str], str]) -> str:
+def _render(line: Line, leaf: Callable[[str], str], times: str = "·") -> str:
+    """`times` is the sign between a scalar and a tensor."""
     statement = line.statement
-    writer = _Writer(leaf, line.reads)
+    writer = _Writer(leaf, line.reads, times)
     if isinstance(statement, ast.AugAssign):
         combined = ast.BinOp(statement.target, statement.op, statement.value)
         return writer.write(combined)[0]
@@ -68,9 +69,10 @@ def _render(line: Line, leaf: Callable[[str], str]) -> str:
 class _Writer:
     """Turns an expression into (text, binding strength)."""
 
-    def __init__(self, leaf: Callable[[str], str], reads: Mapping[str, Any]) -> None:
+    def __init__(self, leaf: Callable[[str], str], reads: Mapping[str, Any], times: str) -> None:
         self.leaf = leaf
         self.reads = reads
+        self.times = times
 
     def write(self, node: ast.expr) -> tuple[str, int]:
         match node:
@@ -108,7 +110,7 @@ class _Writer:
                 power = str(right.value).translate(_SUPERSCRIPT)
                 return f"{self._inside(left, _ATOM)}{power}", _ATOM
         elif isinstance(op, ast.Mult) and (self._is_scalar(left) or self._is_scalar(right)):
-            sign = "·"
+            sign = self.times
         return f"{self._inside(left, strength)}{sign}{self._inside(right, strength + 1)}", strength
 
     def _is_scalar(self, node: ast.expr) -> bool:

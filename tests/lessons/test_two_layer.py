@@ -145,6 +145,8 @@ def test_updated_weights_drift_and_the_reason_is_given():
     for mine, theirs in zip(drifted.gradients, right.gradients, strict=True):
         assert same_bits(mine.value, theirs.value)  # autograd is the same
         assert 1e-6 < mine.comparison.max_abs < 1e-1
+    notes = [s.note for s in drifted.steps if s.twin and s.twin.label == "pgrad[0]"]
+    assert "drift apart by up to" in notes[0]
     # By hand from the new weights, exactly as the article's listing has it.
     new = {step.name: step.value for step in drifted.steps if step.phase == "update"}
     given = {item.name: item.value for item in drifted.given}

@@ -7,10 +7,11 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor, nn
 
+from ..compare import Verdict
 from ..naming import Naming
 from ..recorder import record
 from ..session import Training
-from ..steps import Trace
+from ..steps import Step, Trace
 from ..tape import Tape
 from ..walk import walk
 from .dimensions import dimensions
@@ -94,7 +95,8 @@ class TwoLayer(Training):
             constants={"lr": self.options.lr},
             warning=self.warning,
         )
-        return replace(trace, dimensions=dimensions(trace, self.options.depth))
+        steps = tuple(_explained(step) for step in trace.steps) if self.warning else trace.steps
+        return replace(trace, steps=steps, dimensions=dimensions(trace, self.options.depth))
 
 
 _DRIFT = (
@@ -103,6 +105,18 @@ _DRIFT = (
     "old ones. They drift apart in the third or fourth digit. With --weights forward "
     "(the default) both use the weights of the forward pass, and agree."
 )
+
+
+def _explained(step: Step) -> Step:
+    """Where a step drifts from its twin because of the updated weights, a note saying so."""
+    if step.twin is None or step.twin.comparison.verdict is not Verdict.DIFFERENT:
+        return step
+    drift = step.twin.comparison.max_abs
+    note = (
+        f"By hand from the weights after the update, {step.twin.label} from those before it: "
+        f"they drift apart by up to {drift:.2g}. From the same weights both agree."
+    )
+    return replace(step, note=note)
 
 
 def network(options: Options) -> nn.Sequential:

@@ -14,13 +14,15 @@ from .samples import complex_normal
 def transformed(input, s, dim):
     """The dimensions that a transform goes over: those of `dim`, or the last ones, or all."""
     if dim is not None:
-        return dim
-    return tuple(range(-len(s) if s is not None else -input.dim(), 0))
+        return (dim,) if isinstance(dim, int) else dim
+    count = input.dim() if s is None else 1 if isinstance(s, int) else len(s)
+    return tuple(range(-count, 0))
 
 
 def last_size(input, s, last):
     """The length of the transform in its last dimension; −1 and None leave it as it is."""
-    return input.shape[last] if s is None or s[-1] == -1 else s[-1]
+    size = s if s is None or isinstance(s, int) else s[-1]
+    return input.shape[last] if size in (None, -1) else size
 
 
 def real_samples(make):

@@ -115,6 +115,14 @@ def masked_select(input, mask):
     return y, backward
 
 
+def held_to(max_norm, norm_type, rows):
+    """Rows that are longer than `max_norm` scaled down to it, as the op does to the table."""
+    if max_norm is None:
+        return rows
+    length = torch.linalg.vector_norm(rows, norm_type, -1, keepdim=True)
+    return torch.where(length > max_norm, rows * (max_norm / (length + 1e-7)), rows)
+
+
 def embedding_samples(make):
     yield sample(make.integers(5, 2, 3), make(5, 4))
     yield sample(make.integers(5, 2, 3), make(5, 4), padding_idx=1)
@@ -133,9 +141,10 @@ def embedding(
 ):
     """Rows of a table by number: each row receives the sum over the places that read it.
 
-    The padding row receives nothing. With `scale_grad_by_freq` the sum is a mean.
+    The padding row receives nothing. With `scale_grad_by_freq` the sum is a mean. Where
+    `max_norm` scales the table in place, its cotangent is that of the scaled one.
     """
-    y = weight[input]
+    y = held_to(max_norm, norm_type, weight[input])
 
     def backward(dy):
         rows = input.flatten()

@@ -45,6 +45,8 @@ class Debugger(Desk):
         self.session = session
         self.debugged = session.title
         self.show(trace, 0)
+        if trace.warning:
+            self.notify(trace.warning, severity="warning", timeout=15)
 
     def restore(self, folded: Collection[str], charts: bool) -> None:
         """Take up the view of the last time."""

@@ -45,6 +45,7 @@ class Desk(Travel):
             "r", "repl", "REPL", tooltip="a REPL with every tensor by its name", id="repl.open"
         ),
         Binding("colon", "evaluate", "eval", tooltip="evaluate an expression", id="evaluate.open"),
+        Binding("D", "dimensions", "dimension table", show=False, id="dimensions.open"),
         Binding("W", "pin", "watch the last expression", show=False, id="watches.pin"),
     ]
 
@@ -150,6 +151,17 @@ class Desk(Travel):
         self._show_watches()
         if not self._watched:
             self.action_focus_pane("steps")
+
+    def action_dimensions(self) -> None:
+        """The whole step in shapes."""
+        from .dialogs.table import TableDialog
+
+        if self.trace is None:
+            return
+        if self.trace.dimensions:
+            self.app.push_screen(TableDialog("dimensions", self.trace.dimensions))
+        else:
+            self.notify("there is no dimension table but in the lesson", timeout=3)
 
     # Copy, write, REPL.
 

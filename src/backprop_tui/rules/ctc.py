@@ -1,0 +1,127 @@
+"""Connectionist temporal classification (Graves et al., 2006): labels with no alignment.
+
+The labels are written with a blank before, between and after them; α and β run over this
+extended sequence in time, forwards and backwards, in logarithms.
+"""
+
+import math
+
+import torch
+import torch.nn.functional as F
+
+from .registry import rule, sample
+
+
+def extended(targets, lengths, blank):
+    """Each label sequence with blanks around its labels: (batch, 2·longest + 1)."""
+    if targets.dim() == 1:
+        targets = torch.nn.utils.rnn.pad_sequence(targets.split(lengths.tolist()), True, blank)
+    sequence = targets.new_full((len(targets), 2 * targets.shape[1] + 1), blank)
+    sequence[:, 1::2] = targets
+    return sequence
+
+
+def shifted(log_alpha, by):
+    """log α of the place `by` places before each, and log 0 where there is none."""
+    return F.pad(log_alpha, (by, 0), value=-math.inf)[:, : log_alpha.shape[1]]
+
+
+def log_sum(*terms):
+    """log Σ exp of tensors of one shape."""
+    return torch.logsumexp(torch.stack(terms), 0)
+
+
+def log_alphas(log_y, may_skip):
+    """log αₜ(s): the likelihood of all ways to have reached place s of the sequence at time t.
+
+    αₜ(s) = (αₜ₋₁(s) + αₜ₋₁(s − 1) + αₜ₋₁(s − 2))·yₜ(s), the last term where the two labels
+    around a blank differ.
+    """
+    start = torch.full_like(log_y[0], -math.inf)
+    start[:, :2] = log_y[0, :, :2]
+    log_alpha = [start]
+    for log_y_t in log_y[1:]:
+        stay = log_alpha[-1]
+        step = shifted(stay, 1)
+        skip = torch.where(may_skip, shifted(stay, 2), -math.inf)
+        log_alpha.append(log_sum(stay, step, skip) + log_y_t)
+    return torch.stack(log_alpha)
+
+
+def log_betas(log_y, may_skip, ends):
+    """log βₜ(s): the likelihood of all ways to go on from place s at time t to the end.
+
+    The same recursion, run from the end. `ends[t, n, s]` says where sequence n may end.
+    """
+    may_skip = F.pad(may_skip[:, 2:], (0, 2), value=False).flip(1)
+    log_beta = [torch.full_like(log_y[0], -math.inf)]
+    for log_y_t, ends_t in zip(log_y.flip(0, 2), ends.flip(0, 2), strict=True):
+        stay = log_beta[-1]
+        step = shifted(stay, 1)
+        skip = torch.where(may_skip, shifted(stay, 2), -math.inf)
+        log_beta.append(torch.where(ends_t, log_y_t, log_sum(stay, step, skip) + log_y_t))
+    return torch.stack(log_beta[:0:-1]).flip(2)
+
+
+def ctc_samples(make):
+    log_probs = make(5, 2, 4).log_softmax(-1)
+    yield sample(log_probs, torch.tensor([[1, 1], [2, 3]]), (5, 4), (2, 1))
+    yield sample(log_probs, torch.tensor([1, 1, 2]), (5, 4), (2, 1), reduction="sum")
+
+
+@rule(F.ctc_loss, samples=ctc_samples)
+def ctc_loss(
+    log_probs,
+    targets,
+    input_lengths,
+    target_lengths,
+    blank=0,
+    reduction="mean",
+    zero_infinity=False,
+):
+    """−ln p(l|x), where p(l|x) = Σₛ αₜ(s)βₜ(s)/yₜ(s) sums over all alignments, at any t.
+
+    ∂p/∂yₜ(k) gathers the terms of the places that carry the label k (Graves, eq. 15). PyTorch
+    adds yₜ(k): its gradient is that of the softmax's input, which a log_softmax before it
+    leaves unchanged.
+    """
+    batched = log_probs.dim() == 3
+    log_p = log_probs if batched else log_probs.unsqueeze(1)
+    device = log_p.device
+    steps = torch.as_tensor(input_lengths, device=device).reshape(-1)
+    lengths = torch.as_tensor(target_lengths, device=device).reshape(-1)
+    labels = targets.to(device)
+    if not batched:
+        labels = labels.reshape(1, -1)
+    labels = extended(labels, lengths, blank)
+    places = torch.arange(labels.shape[1], device=device)
+    times = torch.arange(len(log_p), device=device)
+    may_skip = (labels != blank) & (labels != labels.roll(2, 1)) & (places > 1)
+    index = labels.expand(len(log_p), -1, -1)
+    inside = places <= 2 * lengths.unsqueeze(1)
+    log_y = torch.where(inside, log_p.gather(-1, index), -math.inf)
+    last = inside & (places >= 2 * lengths.unsqueeze(1) - 1)
+    ends = (times[:, None] == steps - 1).unsqueeze(-1) & last
+    log_alpha = log_alphas(log_y, may_skip)
+    losses = -torch.where(ends, log_alpha, -math.inf).logsumexp((0, 2))
+    losses = torch.where((steps == 0) & (lengths == 0), 0, losses)
+    lost = losses == math.inf
+    kept = torch.where(lost, 0, losses) if zero_infinity else losses
+    size = lengths.clamp(min=1) * len(losses)
+    y = {"mean": (kept / size).sum(), "sum": kept.sum()}.get(reduction, kept)
+    if not batched and reduction == "none":
+        y = y.squeeze(0)
+
+    def backward(dy):
+        dlosses = dy / size if reduction == "mean" else dy.expand(losses.shape)
+        log_beta = log_betas(log_y, may_skip, ends)
+        log_here = torch.where(log_y > -math.inf, log_alpha + log_beta - log_y, -math.inf)
+        posterior = (log_here + losses[:, None]).exp()
+        occupancy = torch.zeros_like(log_p).scatter_add(-1, index, posterior)
+        dlog_p = (log_p.exp() - occupancy) * dlosses[:, None]
+        dlog_p = torch.where(lost[:, None], 0 if zero_infinity else math.nan, dlog_p)
+        dlog_p = torch.where((times[:, None] < steps).unsqueeze(-1), dlog_p, 0)
+        dlog_probs = dlog_p if batched else dlog_p.squeeze(1)
+        return dlog_probs
+
+    return y, backward
