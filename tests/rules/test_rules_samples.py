@@ -13,7 +13,7 @@ EACH_RULE = pytest.mark.parametrize("rule", [rule for _, rule in ALL], ids=[n fo
 
 
 # These arguments ask for something else than the derivative.
-NOT_THE_SLOPE = {"scale_grad_by_freq", "padding_idx"}
+NOT_THE_SLOPE = {"scale_grad_by_freq", "padding_idx", "hard"}
 
 
 # Where autograd itself is wrong, by finite differences: beside each rule stands how.

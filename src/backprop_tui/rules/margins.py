@@ -25,7 +25,7 @@ def ranking_samples(make):
     yield sample(make(4, 3), make(4, 3), signs(make, 4, 3), margin=0.5, reduction="sum")
 
 
-@rule(F.margin_ranking_loss, torch.margin_ranking_loss, samples=ranking_samples)
+@rule(F.margin_ranking_loss, samples=ranking_samples)
 def margin_ranking_loss(
     input1, input2, target, margin=0, size_average=None, reduce=None, reduction="mean"
 ):
@@ -51,7 +51,7 @@ def hinge_samples(make):
     yield sample(make(4, 3), signs(make, 4, 3), margin=0.5, reduction="none")
 
 
-@rule(F.hinge_embedding_loss, torch.hinge_embedding_loss, samples=hinge_samples)
+@rule(F.hinge_embedding_loss, samples=hinge_samples)
 def hinge_embedding_loss(
     input, target, margin=1.0, size_average=None, reduce=None, reduction="mean"
 ):
@@ -78,7 +78,7 @@ def cosine_samples(make):
     yield sample(make(4, 3), make(4, 3), signs(make, 4), margin=0.5, reduction="sum")
 
 
-@rule(F.cosine_embedding_loss, torch.cosine_embedding_loss, samples=cosine_samples)
+@rule(F.cosine_embedding_loss, samples=cosine_samples)
 def cosine_embedding_loss(
     input1, input2, target, margin=0, size_average=None, reduce=None, reduction="mean"
 ):
@@ -115,7 +115,7 @@ def triplet_samples(make):
     yield sample(make(4, 3), make(4, 3), make(4, 3), margin=3.0, swap=True, reduction="none")
 
 
-@rule(F.triplet_margin_loss, torch.triplet_margin_loss, samples=triplet_samples)
+@rule(F.triplet_margin_loss, samples=triplet_samples)
 def triplet_margin_loss(
     anchor,
     positive,

@@ -65,7 +65,7 @@ def fractional_samples(n):
     def samples(make):
         image = make(2, 3, *[6] * n)
         yield sample(image, 2, 3, _random_samples=make.constant(2, 3, n) / 3)
-        yield sample(image, 2, output_ratio=0.5)
+        yield sample(image, 2, output_ratio=(0.5,) * n)
 
     return samples
 

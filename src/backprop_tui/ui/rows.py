@@ -86,11 +86,14 @@ HEADINGS = {
 def paired_rows(trace: Trace) -> tuple[list[Row], list[Row]]:
     """The manual pane's rows and, one for one, what autograd has beside them."""
     manual, auto = [], []
-    for phase, (by_hand, by_torch) in HEADINGS.items():
+    phases = dict.fromkeys(s.phase for s in trace.steps)  # in the order in which they ran
+    for phase in phases:
+        if phase not in HEADINGS:
+            continue
+        by_hand, by_torch = HEADINGS[phase]
         steps = [s for s in trace.steps if s.phase == phase]
-        if steps:
-            manual.append(Row(steps[0].index, label=f"{phase} {by_hand}"))
-            auto.append(Row(steps[0].index, label=by_torch))
+        manual.append(Row(steps[0].index, label=f"{phase} {by_hand}"))
+        auto.append(Row(steps[0].index, label=by_torch))
         manual += [_manual(s, "↔") for s in steps]
         auto += [_auto(s) for s in steps]
     return manual, auto
