@@ -7,8 +7,8 @@ import torch
 from torch import nn
 
 import backprop_tui as bp
-from backprop_tui.check import Cancelled
 from backprop_tui.errors import UserError
+from backprop_tui.judge import Cancelled
 from backprop_tui.overview import Overview, TapeSession, variables
 from backprop_tui.report import AGREED
 

@@ -6,7 +6,7 @@ import functools
 import inspect
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
@@ -65,15 +65,8 @@ def same(tensor: Tensor) -> Tensor:
     return tensor
 
 
-def derive(
-    tape: Tape,
-    backward: Backward,
-    *,
-    convert: Convert = same,
-    given: Mapping[int, Tensor] | None = None,
-    each: Callable[[Visit], None] | None = None,
-) -> Derivation:
-    """The chained derivation: cotangents carried from the loss to the leaves by our rules alone.
+class Chain:
+    """The chained derivation: cotangents carried by our rules from the loss to the leaves.
 
     Each rule's forward runs on the recorded inputs when its backward is due, and is dropped
     after, so that no second set of activations is ever held. With `given`, which replaces
@@ -81,22 +74,57 @@ def derive(
 
     Args:
         convert: applied to every recorded tensor, to another dtype or slightly moved.
-        each: shown every visit, after its backward, while its tensors are still there.
     """
+
+    def __init__(
+        self,
+        tape: Tape,
+        backward: Backward,
+        *,
+        convert: Convert = same,
+        given: Mapping[int, Tensor] | None = None,
+    ) -> None:
+        self._tape, self._backward, self._convert = tape, backward, convert
+        visits = forward(tape, backward, convert=convert, given=given) if given else []
+        self._ready = {visit.op.index: visit for visit in visits}
+        self.derivation = Derivation({}, {}, [])
+        _start(self.derivation, backward, convert)
+
+    def step(self, op: Op) -> Visit | None:
+        """Carry the op's cotangents to its inputs; None where no cotangent reaches it."""
+        if not _carries(op, self.derivation.cotangents):
+            return None
+        visit = self._ready.pop(op.index, None) or visit_of(op, _recorded(op, self._convert))
+        _take_over(self.derivation, self._backward, op.results, self._convert)
+        _carry(self._tape, self.derivation, visit, call)
+        return visit
+
+    def complete(self, value: int) -> Tensor | None:
+        """The cotangent of a value whose readers have all been stepped through."""
+        _take_over(self.derivation, self._backward, (value,), self._convert)
+        return self.derivation.cotangents.get(value)
+
+    def forget(self, values: Iterable[int]) -> None:
+        """Let go of cotangents that nothing reads any more."""
+        for value in values:
+            self.derivation.cotangents.pop(value, None)
+
+
+def derive(
+    tape: Tape,
+    backward: Backward,
+    *,
+    convert: Convert = same,
+    given: Mapping[int, Tensor] | None = None,
+) -> Derivation:
+    """A `Chain` from end to end, with all its cotangents kept."""
     with torch.no_grad():
-        values = forward(tape, backward, convert=convert, given=given) if given else []
-        ready = {visit.op.index: visit for visit in values}
-        derivation = Derivation({}, {}, [])
-        _start(derivation, backward, convert)
+        chain = Chain(tape, backward, convert=convert, given=given)
         for op in reversed(tape.ops[: backward.after]):
-            if _carries(op, derivation.cotangents):
-                visit = ready.get(op.index) or visit_of(op, _recorded(op, convert))
-                _take_over(derivation, backward, op.results)
-                _carry(tape, derivation, visit, call)
-                if each is not None:
-                    each(visit)
-        _take_over(derivation, backward, backward.replaced)
-        return derivation
+            chain.step(op)
+        for value in backward.replaced:
+            chain.complete(value)
+        return chain.derivation
 
 
 def derive_by_lines(
@@ -113,9 +141,9 @@ def derive_by_lines(
         _start(derivation, backward, same)
         for visit in reversed(visits):
             if _carries(visit.op, derivation.cotangents):
-                _take_over(derivation, backward, visit.op.results)
+                _take_over(derivation, backward, visit.op.results, same)
                 _carry(tape, derivation, visit, run)
-        _take_over(derivation, backward, backward.replaced)
+        _take_over(derivation, backward, backward.replaced, same)
         return derivation
 
 
@@ -143,10 +171,15 @@ def forward(
     return visits
 
 
-def isolate(backward: Backward, op: Op, *, convert: Convert = same) -> Visit:
-    """One op's rule on the recorded inputs, fed with autograd's own incoming cotangents."""
+def isolate(
+    backward: Backward, op: Op, *, convert: Convert = same, ready: Visit | None = None
+) -> Visit:
+    """One op's rule on the recorded inputs, fed with autograd's own incoming cotangents.
+
+    A `ready` visit, whose forward ran on these very inputs, saves running it again.
+    """
     with torch.no_grad():
-        visit = visit_of(op, _recorded(op, convert))
+        visit = replace(ready) if ready is not None else visit_of(op, _recorded(op, convert))
         incoming = incoming_of(backward, op, convert)
         if visit.rule is not None and incoming:
             pull_back(visit, incoming, call)
@@ -168,9 +201,7 @@ def incoming_of(backward: Backward, op: Op, convert: Convert = same) -> dict[int
     return {value: convert(grad) for value, grad in found.items() if grad is not None}
 
 
-def visit_of(
-    op: Op, arguments: tuple[tuple[Any, ...], dict[str, Any]], run: Run = call
-) -> Visit:
+def visit_of(op: Op, arguments: tuple[tuple[Any, ...], dict[str, Any]], run: Run = call) -> Visit:
     """The rule's forward. An op without a rule keeps what torch computed."""
     rule = registry.find(op.function)
     visit = Visit(op, rule, arguments, outputs=op.outputs)
@@ -222,11 +253,13 @@ def _start(derivation: Derivation, backward: Backward, convert: Convert) -> None
         _accumulate(derivation.cotangents, root, convert(seed))
 
 
-def _take_over(derivation: Derivation, backward: Backward, values: Iterable[int]) -> None:
+def _take_over(
+    derivation: Derivation, backward: Backward, values: Iterable[int], convert: Convert
+) -> None:
     """Where a user's hook replaced a gradient, go on from what it gave: no rule knows why."""
     for value in values:
         if value in backward.replaced and value in backward.cotangents:
-            derivation.cotangents[value] = backward.cotangents[value]
+            derivation.cotangents[value] = convert(backward.cotangents[value])
             derivation.unruled.add(value)
 
 

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
 
 from torch import Tensor
 
-from .backward import Derivation, Visit, derive
-from .compare import Comparison, Verdict, unchecked
+from .compare import unchecked
 from .compare import worst as worst_of
-from .numeric import check_function, standing_alone
+from .judge import Judged, judge
+from .numeric import standing_alone
 from .report import AGREED, Coverage, OpRow, ParameterRow, Report, Step
 from .rules import registry
-from .tape import Backward, Op, Tape
-from .witness import Witness
+from .tape import Op, Tape
 
 
 def check(
@@ -50,74 +48,6 @@ def check(
         steps.append(_step(tape, judged, number, numeric))
         done += backward.after
     return Report(tuple(steps), _coverage(tape, steps), warning)
-
-
-class Cancelled(Exception):
-    """`progress` answered False."""
-
-
-@dataclass(frozen=True)
-class Judged:
-    """One backward pass derived and compared.
-
-    Attributes:
-        derivation: every cotangent by hand.
-        ops: those that carry gradient, in forward order.
-        isolated: op index -> the op alone; `chained`: value index -> its cotangent.
-    """
-
-    backward: Backward
-    derivation: Derivation
-    ops: tuple[Op, ...]
-    isolated: Mapping[int, Verdict]
-    chained: Mapping[int, Comparison]
-
-
-def judge(
-    tape: Tape,
-    backward: Backward,
-    *,
-    given: Mapping[int, Tensor] | None = None,
-    progress: Callable[[int], bool] = lambda done: True,
-) -> Judged:
-    """Derive one backward pass by hand, and compare every op alone and every cotangent.
-
-    Raises:
-        Cancelled: when `progress`, told how many ops are done, answers False.
-    """
-    witness = Witness(tape, backward, given)
-    isolated: dict[int, Verdict] = {}
-    ops: list[Op] = []
-
-    def each(visit: Visit) -> None:
-        ops.append(visit.op)
-        isolated[visit.op.index] = _isolated(witness, backward, visit)
-        if not progress(backward.after - visit.op.index):
-            raise Cancelled
-
-    derivation = derive(tape, backward, given=given, each=each)
-    chained = dict(_chained(witness, backward, derivation))
-    return Judged(backward, derivation, tuple(reversed(ops)), isolated, chained)
-
-
-def _isolated(witness: Witness, backward: Backward, visit: Visit) -> Verdict:
-    if visit.rule is None:
-        custom = isinstance(visit.op.function, type)
-        return check_function(backward, visit.op) if custom else Verdict.UNVERIFIED
-    found = witness.isolated(visit.op, visit)
-    return found.verdict if found else Verdict.UNCHECKED
-
-
-def _chained(
-    witness: Witness, backward: Backward, derivation: Derivation
-) -> Iterator[tuple[int, Comparison]]:
-    for value, manual in derivation.cotangents.items():
-        autograd = backward.cotangents.get(value)
-        if autograd is not None:
-            comparison = witness.cotangent(value, manual, autograd)
-            if value in derivation.unruled and comparison.verdict in AGREED:
-                comparison = replace(comparison, verdict=Verdict.UNVERIFIED)
-            yield value, comparison
 
 
 def _step(tape: Tape, judged: Judged, number: int, numeric: bool) -> Step:

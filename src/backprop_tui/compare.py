@@ -176,7 +176,7 @@ class Trial:
             distance = _distances(moved, moved, self._reference, self._top)[0]
             self._floor = max(self._floor, distance)
 
-    def verdict(self, derivative: Callable[[], Tensor | None]) -> Comparison:
+    def verdict(self, derivative: Callable[[], Tensor | None] = lambda: None) -> Comparison:
         """The comparison; `derivative` as in `compare`."""
         if self._reference is None:
             return self._found

@@ -13,9 +13,9 @@ from typing import Any
 
 from torch import Tensor
 
-from .check import Judged, judge
 from .compare import Comparison, Verdict, unchecked
 from .formula import shape_text
+from .judge import Judged, judge
 from .naming import Naming
 from .rules import registry
 from .session import Session
@@ -32,7 +32,7 @@ class Overview:
         progress: told how many of the tape's ops are judged; it answers False to stop.
 
     Raises:
-        check.Cancelled: when `progress` answered False.
+        judge.Cancelled: when `progress` answered False.
     """
 
     def __init__(
@@ -308,9 +308,7 @@ def alone(tape: Tape, backward: Backward, op: Op) -> Tape | None:
         after=1,
         unseen=(),
     )
-    inputs, results = (
-        tuple(number[value] for value in part) for part in (op.inputs, op.results)
-    )
+    inputs, results = (tuple(number[value] for value in part) for part in (op.inputs, op.results))
     return Tape((replace(op, index=0, inputs=inputs, results=results),), values, (single,))
 
 

@@ -22,7 +22,8 @@ from .compare import Comparison, compare, same_bits
 from .numeric import widen
 from .tape import Backward, Op, Tape
 
-_DRAWS = 3
+DRAWS = 3
+"""How often the inputs are moved, to see what half an eps can do."""
 
 
 class Witness:
@@ -42,7 +43,7 @@ class Witness:
             manual,
             torch_value,
             lambda: self._values(widen).get(index),
-            lambda: _known(self._values(shaken(seed)).get(index) for seed in range(_DRAWS)),
+            lambda: _known(self._values(shaken(seed)).get(index) for seed in range(DRAWS)),
         )
 
     def cotangent(self, index: int, manual: Tensor, autograd: Tensor) -> Comparison:
@@ -54,25 +55,9 @@ class Witness:
             lambda: _known(made.cotangents.get(index) for made in self._perturbed),
         )
 
-    def isolated(self, op: Op, chained: Visit | None = None) -> Comparison | None:
-        """The worst of one op's own cotangents, its rule fed with autograd's incoming ones.
-
-        A `chained` visit that came with the same bits as autograd's has the answer already.
-        """
-        visit = chained if chained and self._came_exact(chained) else isolate(self._backward, op)
-        alone = Alone(self._backward, op)
-        results = [
-            alone.cotangent(value, manual, autograd)
-            for value, manual, autograd in contributions(self._backward, op, visit.outgoing)
-        ]
-        return max(results, key=lambda item: item.verdict.rank, default=None)
-
-    def _came_exact(self, visit: Visit) -> bool:
-        autograd = incoming_of(self._backward, visit.op)
-        return len(autograd) == len(visit.incoming) and all(
-            same_bits(mine, theirs)
-            for mine, theirs in zip(visit.incoming, autograd.values(), strict=True)
-        )
+    def isolated(self, op: Op) -> Comparison | None:
+        """The worst of one op's own cotangents, its rule fed with autograd's incoming ones."""
+        return Alone(self._backward, op).worst()
 
     def _values(self, convert: Convert) -> dict[int, Tensor]:
         with torch.no_grad():
@@ -92,36 +77,67 @@ class Witness:
 
     @functools.cached_property
     def _perturbed(self) -> list[Derivation]:
-        return [self._derive(shaken(seed)) for seed in range(_DRAWS)]
+        return [self._derive(shaken(seed)) for seed in range(DRAWS)]
 
 
 class Alone:
-    """One op fed with autograd's own incoming cotangents, in float64, made when asked for.
+    """One op judged by itself: its rule fed with autograd's own incoming cotangents.
 
-    Each answer is value index -> cotangent: `truth` by our rule, `moved` the same from inputs
-    that are half an eps off, `torch` by torch's own derivative.
+    Each answer is value index -> cotangent, made when asked for: `truth` by our rule in
+    float64, `moved` the same from inputs that are half an eps off, `torch` by torch's own
+    derivative in float64.
+
+    Args:
+        manual, wide: the chained visits of the op, where their forward ran on the recorded
+            inputs as they are and in float64.
     """
 
-    def __init__(self, backward: Backward, op: Op) -> None:
-        self._backward, self._op = backward, op
+    def __init__(
+        self, backward: Backward, op: Op, manual: Visit | None = None, wide: Visit | None = None
+    ) -> None:
+        self._backward, self._op, self._manual, self._wide = backward, op, manual, wide
+        self._moved: dict[int, dict[int, Tensor]] = {}
 
-    def cotangent(self, value: int, manual: Tensor, autograd: Tensor) -> Comparison:
-        """What the op gave to one of its input values."""
+    def worst(self) -> Comparison | None:
+        """The worst comparison over the op's inputs, None where there is none."""
+        found = contributions(self._backward, self._op, self._outgoing())
+        return max(
+            (self._compare(*each) for each in found),
+            key=lambda item: item.verdict.rank,
+            default=None,
+        )
+
+    def _compare(self, value: int, manual: Tensor, autograd: Tensor) -> Comparison:
         return compare(
             manual,
             autograd,
             lambda: self.truth.get(value),
-            lambda: _known(moved.get(value) for moved in self.moved),
+            lambda: _known(self.moved(draw).get(value) for draw in range(DRAWS)),
             lambda: self.torch.get(value),
+        )
+
+    def _outgoing(self) -> tuple[Tensor | None, ...]:
+        manual = self._manual
+        if manual is not None and self._came_exact(manual):
+            return manual.outgoing
+        return isolate(self._backward, self._op, ready=manual).outgoing
+
+    def _came_exact(self, visit: Visit) -> bool:
+        """Whether the chained cotangents arrived with the same bits as autograd's."""
+        autograd = incoming_of(self._backward, self._op)
+        return len(autograd) == len(visit.incoming) and all(
+            same_bits(mine, theirs)
+            for mine, theirs in zip(visit.incoming, autograd.values(), strict=True)
         )
 
     @functools.cached_property
     def truth(self) -> dict[int, Tensor]:
-        return self._by_rule(widen)
+        return self._by_rule(widen, self._wide)
 
-    @functools.cached_property
-    def moved(self) -> list[dict[int, Tensor]]:
-        return [self._by_rule(shaken(seed)) for seed in range(_DRAWS)]
+    def moved(self, draw: int) -> dict[int, Tensor]:
+        if draw not in self._moved:
+            self._moved[draw] = self._by_rule(shaken(draw))
+        return self._moved[draw]
 
     @functools.cached_property
     def torch(self) -> dict[int, Tensor]:
@@ -132,8 +148,9 @@ class Alone:
             return {}
         return summed(self._op, answer)
 
-    def _by_rule(self, convert: Convert) -> dict[int, Tensor]:
-        return summed(self._op, isolate(self._backward, self._op, convert=convert).outgoing)
+    def _by_rule(self, convert: Convert, ready: Visit | None = None) -> dict[int, Tensor]:
+        visit = isolate(self._backward, self._op, convert=convert, ready=ready)
+        return summed(self._op, visit.outgoing)
 
 
 def summed(op: Op, outgoing: Sequence[Tensor | None]) -> dict[int, Tensor]:

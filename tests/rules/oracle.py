@@ -97,7 +97,7 @@ def finite_difference_complaint(
     """
     generator = torch.Generator().manual_seed(12)
     inputs = {id(t): t for t in tensors((args, kwargs)) if t.requires_grad}
-    directions = {key: normal(t, generator) for key, t in inputs.items()}
+    directions = {key: direction(t, generator) for key, t in inputs.items()}
 
     def outputs(step: float) -> list[Tensor]:
         moved = {key: t.detach() + step * directions[key] for key, t in inputs.items()}
@@ -136,6 +136,22 @@ def is_real(tensor: Tensor) -> bool:
 
 def normal(tensor: Tensor, generator: torch.Generator) -> Tensor:
     return torch.randn(tensor.shape, dtype=tensor.dtype, generator=generator)
+
+
+def direction(tensor: Tensor, generator: torch.Generator) -> Tensor:
+    """A random direction to move in.
+
+    A matrix that is Hermitian or triangular stays so: torch may read half of it, and shares the
+    gradient of that half out as if it read all.
+    """
+    move = normal(tensor, generator)
+    if tensor.dim() < 2 or tensor.shape[-1] != tensor.shape[-2]:
+        return move
+    if torch.equal(tensor, tensor.mH):
+        return (move + move.mH) / 2
+    if torch.equal(tensor, tensor.tril()):
+        return move.tril()
+    return move.triu() if torch.equal(tensor, tensor.triu()) else move
 
 
 def inner(a: Tensor, b: Tensor) -> float:

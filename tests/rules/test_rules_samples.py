@@ -20,6 +20,10 @@ NOT_THE_SLOPE = {"scale_grad_by_freq", "padding_idx", "hard"}
 AUTOGRAD_IS_WRONG = {"as_strided_scatter"}
 
 
+# Where autograd has a convention of its own, and the rule follows it: the rule says how.
+CONVENTIONS = {"ctc_loss"}
+
+
 def leaf(value):
     """A tensor cut off from how the sample made it."""
     if not isinstance(value, torch.Tensor):
@@ -70,6 +74,8 @@ def test_autograd_is_still_wrong_where_we_say_so(rule):
 
 @EACH_RULE
 def test_a_rule_agrees_with_finite_differences(rule):
+    if rule.name in CONVENTIONS:
+        pytest.skip("autograd's gradient is not the slope, and the rule follows it")
     for args, kwargs in samples(rule, torch.float64):
         if NOT_THE_SLOPE & kwargs.keys():
             continue

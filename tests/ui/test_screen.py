@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -232,9 +233,17 @@ async def test_the_first_fault_of_an_overflow() -> None:
 
 
 async def test_keys_pressed_while_torch_is_imported_do_no_harm() -> None:
-    app = BackpropApp(lambda: TwoLayer(Options()), "two-layer", PlainSettings())
+    pressed = threading.Event()
+
+    def open_session() -> TwoLayer:
+        pressed.wait()
+        return TwoLayer(Options())
+
+    app = BackpropApp(open_session, "two-layer", PlainSettings())
     async with app.run_test(size=WIDE) as pilot:
-        await pilot.press("s", "n", "f", "c", "g", "y", "w", "r", "b", "x", "z", "u", "W")
+        await pilot.pause(0.2)
+        await pilot.press("s", "n", "f", "c", "g", "y", "w", "r", "b", "x", "z", "z", "u", "W")
+        pressed.set()
         screen = Screen(app, pilot)
         await screen.ready()
         assert screen.place == (1, 0)

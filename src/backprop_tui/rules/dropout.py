@@ -38,18 +38,42 @@ def channel_samples(make):
     yield sample(make(2, 3, 4), 0.4, False)
 
 
-@rule(
-    F.dropout1d,
-    F.dropout2d,
-    F.dropout3d,
-    *spellings("feature_dropout"),
-    samples=channel_samples,
-)
-def feature_dropout(input, p=0.5, training=True, inplace=False):
+@rule(*spellings("feature_dropout"), F.dropout2d, samples=channel_samples)
+def dropout2d(input, p=0.5, training=True, inplace=False):
     """Dropout of whole channels: one lot for each (Tompson et al., 2015, arXiv:1411.4280)."""
     y = input
     if training:
         mask = torch.feature_dropout(torch.ones_like(input), p, True)
+        y = input * mask
+
+    def backward(dy):
+        dinput = dy * mask if training else dy
+        return dinput
+
+    return y, backward
+
+
+@rule(F.dropout1d, samples=channel_samples)
+def dropout1d(input, p=0.5, training=True, inplace=False):
+    """Dropout of whole channels, of one or of a batch of sequences."""
+    y = input
+    if training:
+        mask = F.dropout1d(torch.ones_like(input), p)
+        y = input * mask
+
+    def backward(dy):
+        dinput = dy * mask if training else dy
+        return dinput
+
+    return y, backward
+
+
+@rule(F.dropout3d, samples=lambda make: [sample(make(3, 2, 2, 2), 0.4, True)])
+def dropout3d(input, p=0.5, training=True, inplace=False):
+    """Dropout of whole channels, of one or of a batch of volumes."""
+    y = input
+    if training:
+        mask = F.dropout3d(torch.ones_like(input), p)
         y = input * mask
 
     def backward(dy):
@@ -127,7 +151,7 @@ def rrelu(input, lower=1 / 8, upper=1 / 3, training=False, inplace=False):
         units = torch.where(left, -1, 1).to(input.dtype)
         slope = F.rrelu(units, lower, upper, True).abs()
     else:
-        slope = torch.where(left, (lower + upper) / 2, 1).to(input.dtype)
+        slope = torch.ones_like(input).masked_fill(left, (lower + upper) / 2)
     y = slope * input
 
     def backward(dy):

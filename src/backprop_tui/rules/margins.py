@@ -179,8 +179,9 @@ def multi_margin_loss(
 ):
     """Σⱼ max(0, m − x_t + xⱼ)ᵖ/n over the n − 1 wrong classes: the right one wins by m."""
     reduction = spelled_reduction(size_average, reduce, reduction)
-    aim = target.reshape(*input.shape[:-1], 1)
-    missing = margin - input.gather(-1, aim) + input
+    scores = torch.atleast_1d(input)
+    aim = target.reshape(*scores.shape[:-1], 1)
+    missing = margin - scores.gather(-1, aim) + scores
     missing = missing.clamp(min=0).scatter(-1, aim, 0)
     w = 1 if weight is None else weight[aim]
     losses = (w * missing**p).mean(-1).reshape(target.shape)
@@ -189,8 +190,9 @@ def multi_margin_loss(
     def backward(dy):
         dlosses = unreduced(dy, losses, reduction).expand(losses.shape).reshape(aim.shape)
         slope = (missing > 0).to(input.dtype) if p == 1 else 2 * missing
-        dmissing = w * slope * dlosses / input.shape[-1]
-        dinput = dmissing.scatter(-1, aim, -dmissing.sum(-1, keepdim=True))
+        dmissing = w * slope * dlosses / scores.shape[-1]
+        dscores = dmissing.scatter(-1, aim, -dmissing.sum(-1, keepdim=True))
+        dinput = dscores.reshape(input.shape)
         return dinput
 
     return y, backward
@@ -208,18 +210,20 @@ def multilabel_margin_loss(input, target, size_average=None, reduce=None, reduct
     A row's right classes are those before its first −1.
     """
     reduction = spelled_reduction(size_average, reduce, reduction)
-    kept = (target >= 0).cumprod(-1) > 0
-    aim = torch.where(kept, target, 0)
-    right = torch.zeros_like(input).scatter_add(-1, aim, kept.to(input.dtype)) > 0
-    missing = 1 - input.gather(-1, aim).unsqueeze(-1) + input.unsqueeze(-2)
+    scores, labels = torch.atleast_1d(input, target)
+    kept = (labels >= 0).cumprod(-1) > 0
+    aim = torch.where(kept, labels, 0)
+    right = torch.zeros_like(scores).scatter_add(-1, aim, kept.to(input.dtype)) > 0
+    missing = 1 - scores.gather(-1, aim).unsqueeze(-1) + scores.unsqueeze(-2)
     counts = (missing > 0) & kept.unsqueeze(-1) & ~right.unsqueeze(-2)
-    losses = torch.where(counts, missing, 0).sum((-2, -1)) / input.shape[-1]
+    losses = torch.where(counts, missing, 0).sum((-2, -1)) / scores.shape[-1]
     y = reduced(losses, reduction)
 
     def backward(dy):
         dlosses = unreduced(dy, losses, reduction).expand(losses.shape)
-        dmissing = counts * dlosses[..., None, None] / input.shape[-1]
-        dinput = dmissing.sum(-2).scatter_add(-1, aim, -dmissing.sum(-1))
+        dmissing = counts * dlosses[..., None, None] / scores.shape[-1]
+        dscores = dmissing.sum(-2).scatter_add(-1, aim, -dmissing.sum(-1))
+        dinput = dscores.reshape(input.shape)
         return dinput
 
     return y, backward

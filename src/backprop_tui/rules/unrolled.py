@@ -98,8 +98,8 @@ def stacked(cell, x, states, groups, bidirectional, mask, drop):
     def backward_all(dy, dlast):
         dstates = [None] * len(groups)
         dgroups = [None] * len(groups)
-        while tape:
-            ends = [tape.pop() for _ in range(directions)][::-1]
+        for start in reversed(range(0, len(tape), directions)):
+            ends = tape[start : start + directions]
             dx = 0
             for (i, _, backward), dhalf in zip(ends, dy.chunk(directions, -1), strict=True):
                 dpart, dstates[i], dgroups[i] = backward(dhalf, dlast[i])

@@ -14,6 +14,7 @@ from textual.binding import Binding, BindingType
 from ..errors import UserError
 from .dialogs.evaluate import EvaluateBar
 from .evaluation import NOTHING, Outcome, evaluate
+from .inspector import Inspector
 from .panes.watches import Watch, WatchPane
 from .render import precise, shape_of
 from .travel import Travel
@@ -21,7 +22,7 @@ from .travel import Travel
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from ..steps import Step, Trace
+    from ..steps import Trace
 
 
 class Desk(Travel):
@@ -54,7 +55,6 @@ class Desk(Travel):
         self._bound: dict[str, Any] = {}
         self._watched: list[str] = []
         self._last = ""
-        self._inspected: tuple[str, Tensor] | None = None
         self._evaluating: threading.Thread | None = None
 
     def compose(self) -> ComposeResult:
@@ -67,17 +67,6 @@ class Desk(Travel):
 
         names = self.trace.namespace(self.cursor) if self.trace else {}
         return {"torch": torch, **names, **self._bound}
-
-    def inspect(
-        self,
-        name: str,
-        value: Tensor,
-        twin_label: str | None = None,
-        twin: Tensor | None = None,
-        step: Step | None = None,
-    ) -> None:
-        self._inspected = name, value
-        super().inspect(name, value, twin_label, twin, step)
 
     def show(self, trace: Trace, step: int) -> None:
         super().show(trace, step)
@@ -164,6 +153,11 @@ class Desk(Travel):
             self.notify("there is no dimension table but in the lesson", timeout=3)
 
     # Copy, write, REPL.
+
+    @property
+    def _inspected(self) -> tuple[str, Tensor] | None:
+        """What the inspector shows, by name: a slice or a difference, if that is in view."""
+        return self.query_one(Inspector).selection
 
     def action_copy(self) -> None:
         """Copy the inspected tensor as a literal that evaluates to the same bits."""
