@@ -8,7 +8,7 @@ from collections import OrderedDict
 from collections.abc import Callable
 from copy import deepcopy
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -32,7 +32,7 @@ class Snapshot:
     python_rng: Any
 
     @classmethod
-    def take(cls, model: nn.Module, optimizer: torch.optim.Optimizer) -> Snapshot:
+    def take(cls, model: nn.Module, optimizer: Optimizer) -> Snapshot:
         return cls(
             deepcopy(model.state_dict()),
             deepcopy(optimizer.state_dict()),
@@ -42,7 +42,7 @@ class Snapshot:
             random.getstate(),
         )
 
-    def restore(self, model: nn.Module, optimizer: torch.optim.Optimizer) -> None:
+    def restore(self, model: nn.Module, optimizer: Optimizer) -> None:
         model.load_state_dict(self.model)
         optimizer.load_state_dict(deepcopy(self.optimizer))
         for name, module in model.named_modules():
@@ -55,6 +55,14 @@ class Snapshot:
     def nbytes(self) -> int:
         """Bytes of the model's state; the optimizer's is counted as much again."""
         return 2 * int(sum(tensor.nbytes for tensor in self.model.values()))
+
+
+class Optimizer(Protocol):
+    """What of an optimizer a snapshot needs; torch.optim's have it."""
+
+    def state_dict(self) -> dict[str, Any]: ...
+
+    def load_state_dict(self, state: dict[str, Any], /) -> None: ...
 
 
 class Session(ABC):
@@ -102,7 +110,7 @@ class Training(Session):
     evenly when they outgrow their budget, and the steps between are run again.
     """
 
-    def __init__(self, model: nn.Module, optimizer: torch.optim.Optimizer) -> None:
+    def __init__(self, model: nn.Module, optimizer: Optimizer) -> None:
         self.model, self.optimizer = model, optimizer
         self.losses = {}
         self._snapshots = {1: Snapshot.take(model, optimizer)}

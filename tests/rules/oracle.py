@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Iterator
+from types import FunctionType
 from typing import Any
 
 import torch
@@ -12,6 +13,7 @@ from torch import Tensor
 from torch.overrides import TorchFunctionMode
 from torch.utils._pytree import tree_iter, tree_leaves, tree_map
 
+from backprop_tui.private import guardless
 from backprop_tui.rules.registry import RULES, Rule
 
 TOLERANCE = {
@@ -29,16 +31,27 @@ Call = tuple[Function, tuple[Any, ...], dict[str, Any]]
 
 
 class Calls(TorchFunctionMode):
-    """Collects the outermost torch calls that read a tensor which requires grad."""
+    """Collects the torch calls that read a tensor which requires grad.
+
+    Python functions of torch that have no rule are looked into, as the recorder does.
+    """
 
     def __init__(self) -> None:
         super().__init__()
         self.calls: list[Call] = []
+        self.open: list[Function] = []
 
     def __torch_function__(
         self, func: Function, types: Any, args: Any = (), kwargs: Any = None
     ) -> Any:
         kwargs = kwargs or {}
+        if isinstance(func, FunctionType) and func not in RULES and func not in self.open:
+            self.open.append(func)
+            try:
+                with self:
+                    return guardless(func)(*args, **kwargs)
+            finally:
+                self.open.pop()
         before = tree_map(snapshot, (args, kwargs))
         result = func(*args, **kwargs)
         written = args[:1] if result is None else result
@@ -112,6 +125,7 @@ def finite_difference_complaint(
 
     at_rest = outputs(0.0)
     cotangents = [normal(y, generator) if is_real(y) else torch.zeros_like(y) for y in at_rest]
+    cotangents = [c.conj() for c in without_phase(func, at_rest, cotangents)]
     with torch.no_grad():
         plain_args, plain_kwargs = tree_map(detached, (args, kwargs))
         torch.manual_seed(SEED)
@@ -183,11 +197,30 @@ def autograd_side(
         else torch.zeros_like(t)
         for t in outputs
     ]
+    cotangents = without_phase(func, [y.detach() for y in outputs], cotangents)
     if not differentiable:
         return outputs, [], []
     seeds = [c for c, t in zip(cotangents, outputs, strict=True) if t.requires_grad]
     gradients = torch.autograd.grad(differentiable, inputs, seeds, allow_unused=True)
     return outputs, cotangents, list(zip(inputs, gradients, strict=True))
+
+
+def without_phase(func: Function, outputs: list[Tensor], gradients: list[Tensor]) -> list[Tensor]:
+    """Gradients that do not ask for the phase of eigenvectors or singular vectors.
+
+    That phase is arbitrary, and autograd refuses to differentiate what depends on it.
+    """
+    vectors = {torch.linalg.eig: [1], torch.linalg.eigh: [1], torch.linalg.svd: [0, 2]}.get(func)
+    if vectors is None or not outputs[vectors[0]].is_complex():
+        return gradients
+    bases = [(outputs[i].mH if i == 2 else outputs[i]) for i in vectors]
+    asked = [(gradients[i].mH if i == 2 else gradients[i]) for i in vectors]
+    count = min(basis.shape[-1] for basis in bases)
+    products = [(v.conj() * g).sum(-2)[..., :count] for v, g in zip(bases, asked, strict=True)]
+    phase = 1j * torch.stack(products).sum(0).imag
+    changed = asked[0].clone()
+    changed[..., :count] -= bases[0][..., :count] * phase.unsqueeze(-2)
+    return [changed if i == vectors[0] else g for i, g in enumerate(gradients)]
 
 
 def writes_its_first(func: Function, kwargs: dict[str, Any]) -> bool:

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from ..compare import Verdict
 from ..naming import Naming
+from ..private import snapshot
 from ..recorder import record
+from ..rules.optimizer import sgd, update
 from ..session import Training
 from ..steps import Step, Trace
-from ..tape import Tape
+from ..tape import Tape, Update, Value
 from ..walk import walk
 from .dimensions import dimensions
 
@@ -39,6 +43,37 @@ class Options:
     y: Tensor | None = None
 
 
+class SGD:
+    """The article's update and no more: each parameter −= lr · its gradient.
+
+    torch.optim's does the same; but making one imports torch's compiler, which takes longer
+    than everything else that the lesson does.
+    """
+
+    def __init__(self, parameters: Iterable[nn.Parameter], lr: float) -> None:
+        self.parameters, self.lr = list(parameters), lr
+
+    def zero_grad(self) -> None:
+        for parameter in self.parameters:
+            parameter.grad = None
+
+    @torch.no_grad()
+    def step(self) -> None:
+        for parameter in self.parameters:
+            assert parameter.grad is not None
+            parameter.sub_(self.lr * parameter.grad)
+
+    def state_dict(self) -> dict[str, Any]:
+        """There is no state."""
+        return {}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """There is no state."""
+
+
+update(SGD)(sgd)
+
+
 class TwoLayer(Training):
     """Linear, ReLU, …, Linear under MSELoss(reduction="sum"), trained by plain SGD."""
 
@@ -54,23 +89,42 @@ class TwoLayer(Training):
         self.x = (x if options.x is None else options.x).to(options.device, options.dtype)
         self.y = (y if options.y is None else options.y).to(options.device, options.dtype)
         self.loss_fn = nn.MSELoss(reduction="sum")
-        super().__init__(model, torch.optim.SGD(model.parameters(), lr=options.lr))
+        self.sgd = SGD(model.parameters(), options.lr)
+        super().__init__(model, self.sgd)
 
     def train(self, iteration: int) -> float:
         y_pred = self.model(self.x)
         loss: Tensor = self.loss_fn(y_pred, self.y)
-        self.optimizer.zero_grad()
+        self.sgd.zero_grad()
         loss.backward()
-        self.optimizer.step()
+        self.sgd.step()
         return loss.item()
 
     def tape(self, iteration: int) -> Tape:
         """One training step, recorded."""
         self.run_to(iteration)
+        before = {name: snapshot(p) for name, p in self.model.named_parameters()}
         with record(self.model) as tape:
             loss = self.train(iteration)
+        tape.updates = [self._update(value, before[value.name]) for value in _parameters(tape)]
         self.arrive(iteration + 1, loss)
         return tape
+
+    def _update(self, value: Value, before: Tensor) -> Update:
+        """What the step did to one parameter."""
+        parameter = self.model.get_parameter(value.name)
+        assert parameter.grad is not None
+        return Update(
+            optimizer=SGD,
+            value=value.index,
+            name=value.name,
+            before=before,
+            grad=snapshot(parameter.grad),
+            after=snapshot(parameter),
+            options={"lr": self.options.lr},
+            state={},
+            backwards=1,
+        )
 
     def given(self, tape: Tape) -> dict[int, Tensor]:
         """What the hand computation starts from in place of the recorded leaves."""
@@ -117,6 +171,10 @@ def _explained(step: Step) -> Step:
         f"they drift apart by up to {drift:.2g}. From the same weights both agree."
     )
     return replace(step, note=note)
+
+
+def _parameters(tape: Tape) -> list[Value]:
+    return [value for value in tape.values if value.leaf and value.requires_grad]
 
 
 def network(options: Options) -> nn.Sequential:

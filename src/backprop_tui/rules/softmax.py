@@ -3,6 +3,8 @@
 All subtract the largest element first: exponentials of what is left cannot overflow.
 """
 
+import math
+
 import torch
 import torch.nn.functional as F
 
@@ -90,6 +92,25 @@ def log_softmax(input, dim=None, _stacklevel=3, dtype=None):
         dinput = dy - y.exp() * total
         if dtype is not None:
             dinput = dinput.to(own)
+        return dinput
+
+    return y, backward
+
+
+def masked_samples(make):
+    yield sample(make(2, 3), 1)
+    yield sample(make(2, 3).where(torch.tensor([[True], [False]]), -math.inf), 1)
+
+
+@rule(torch.ops.aten._safe_softmax.default, samples=masked_samples)
+def safe_softmax(input, dim, dtype=None):
+    """softmax, but 0 where all of a row is −∞: attention to nothing."""
+    y, softmax_backward = softmax(input, dim, dtype=dtype)
+    nothing = (input == -math.inf).all(dim, keepdim=True)
+    y = torch.where(nothing, 0, y)
+
+    def backward(dy):
+        dinput = torch.where(nothing, 0, softmax_backward(dy))
         return dinput
 
     return y, backward

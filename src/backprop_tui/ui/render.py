@@ -55,7 +55,7 @@ def number(value: float, width: int) -> str:
         return "-∞" if value < 0 else "+∞"
     if value == int(value) and abs(value) < 10 ** (width - 1):
         return str(int(value))
-    for decimals in (3, 2, 1):
+    for decimals in (3, 2, 1, 0):
         text = f"{value:.{decimals}f}"
         if len(text) <= width and float(text):
             return text
