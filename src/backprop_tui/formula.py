@@ -92,6 +92,8 @@ class _Writer:
                 return self._method(node, value, name, args)
             case ast.Call(func=ast.Name(id=name), args=[first, *_]) if name in _SILENT:
                 return self.write(first)
+            case ast.Call(func=ast.Name(id="above"), args=[left, right]):
+                return self._binary(left, ast.Gt(), right)
             case ast.Call(func=ast.Name(id=name), args=args):
                 return f"{name}({self._list(args)})", _ATOM
         return self._verbatim(node), _ATOM

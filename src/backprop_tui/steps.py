@@ -141,7 +141,7 @@ class Trace:
         `pgrad` is a list and `grad` a dict by parameter path; both hold None until
         autograd has run.
         """
-        names: dict[str, Any] = {"torch": torch, **self.constants}
+        names: dict[str, Any] = dict(self.constants)
         names.update((item.name, item.value) for item in self.given)
         known = at >= self.autograd_at
         names["pgrad"] = [item.value if known else None for item in self.gradients]
@@ -150,4 +150,4 @@ class Trace:
             names[step.name] = step.value
             if step.twin is not None and step.twin.label.isidentifier():
                 names[step.twin.label] = step.twin.value
-        return names
+        return names | {"torch": torch}  # which is also what a twin may be called

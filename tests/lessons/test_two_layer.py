@@ -105,6 +105,11 @@ def test_gradients_of_autograd_are_not_known_before_it_ran():
     assert all(grad is not None for grad in trace.namespace(trace.autograd_at)["pgrad"])
 
 
+def test_the_namespace_holds_torch_itself_at_every_step():
+    trace = TwoLayer().trace(1)
+    assert all(trace.namespace(step.index)["torch"] is torch for step in trace.steps)
+
+
 SIZES = [
     Options(n=64, d_in=1000, hidden=100, d_out=10),
     Options(n=1, d_in=1, hidden=1, d_out=1),
@@ -160,6 +165,13 @@ def test_overflow_is_shown_as_what_it_is():
     found = [s.twin.comparison for trace in traces for s in trace.steps if s.twin]
     assert any(comparison.nonfinite for comparison in found)
     assert all(comparison.verdict in AGREED for comparison in found)
+
+
+def test_the_names_hold_where_everything_is_nan():
+    trace = TwoLayer(Options(lr=1e30, iterations=4)).trace(4)
+    assert [step.name for step in trace.steps] == [step.name for step in TwoLayer().trace(1).steps]
+    assert trace.steps[3].value.isnan().any()
+    assert trace.worst() in AGREED
 
 
 def test_travel_is_exact_in_any_order():

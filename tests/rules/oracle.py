@@ -275,7 +275,9 @@ def difference(ours: Tensor, theirs: Tensor, looser: float = 0.0) -> str:
     finite = theirs.isfinite()
     if not torch.equal(ours.isfinite(), finite):
         return "not finite in other places than torch's"
-    if not finite.all() and not torch.equal(ours[~finite].nan_to_num(7.0), theirs[~finite].nan_to_num(7.0)):
+    if not finite.all() and not torch.equal(
+        ours[~finite].nan_to_num(7.0), theirs[~finite].nan_to_num(7.0)
+    ):
         return "infinities of the other sign, or NaN for infinity"
     ours, theirs = ours[finite], theirs[finite]
     if ours.numel() == 0:

@@ -7,12 +7,15 @@ from .registry import rule, sample, spellings
 from .samples import anywhere
 
 
+def above(input, threshold):
+    """input > threshold. NaN counts as above, for PyTorch lets it through, both ways."""
+    return ~(input <= threshold)
+
+
 @rule(*spellings("relu"), F.relu, samples=anywhere)
 def relu(input, inplace=False):
     """Rectified linear unit, y = max(0, x). The derivative at 0 is taken as 0."""
-    mask = input > 0
-    if input.isnan().any():  # PyTorch lets NaN through, both ways
-        mask = mask | input.isnan()
+    mask = above(input, 0)
     y = torch.where(mask, input, 0)
 
     def backward(dy):

@@ -54,6 +54,7 @@ class BackpropApp(App[None]):
     COMMANDS = App.COMMANDS | {KeyCommands}
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("t", "next_theme", "next theme", show=False, id="theme.next"),
+        Binding("ctrl+z", "suspend_process", "stop; fg comes back", show=False, id="app.suspend"),
         Binding("ctrl+c", "help_quit", show=False, system=True),
     ]
 

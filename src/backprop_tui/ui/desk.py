@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from textual import on, work
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
+from textual.widgets import Input
 
 from ..errors import UserError
 from .dialogs.evaluate import EvaluateBar
@@ -45,7 +46,14 @@ class Desk(Travel):
         Binding(
             "r", "repl", "REPL", tooltip="a REPL with every tensor by its name", id="repl.open"
         ),
-        Binding("colon", "evaluate", "eval", tooltip="evaluate an expression", id="evaluate.open"),
+        Binding(
+            "colon",
+            "evaluate",
+            "eval",
+            tooltip="evaluate an expression",
+            id="evaluate.open",
+            priority=True,  # before the next key is looked at, so that typing ahead works
+        ),
         Binding("D", "dimensions", "dimension table", show=False, id="dimensions.open"),
         Binding("W", "pin", "watch the last expression", show=False, id="watches.pin"),
     ]
@@ -73,6 +81,10 @@ class Desk(Travel):
         self._show_watches()
 
     # Evaluate.
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """A colon that is typed into a line is a colon."""
+        return action != "evaluate" or not isinstance(self.focused, Input)
 
     def action_evaluate(self) -> None:
         """Open the line for an expression."""
