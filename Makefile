@@ -6,7 +6,7 @@ BIN := .venv/bin
 STAMP := .venv/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check screenshots bench clean tmux pictures
+.PHONY: help run test check screenshots bench coverage clean tmux pictures
 
 help: ## say what there is to do
 	@sed -n 's/^\([a-z]*\):.*## /make \1	/p' $(MAKEFILE_LIST)
@@ -35,6 +35,9 @@ screenshots: $(STAMP) pictures ## draw the pictures of the README
 
 bench: $(STAMP) ## measure, and write benchmarks/RESULTS.md
 	$(BIN)/python -m benchmarks
+
+coverage: $(STAMP) ## judge every rule on PyTorch's samples, and write docs/coverage.md
+	@$(BIN)/python -m tests.rules.coverage
 
 clean: ## remove what make made
 	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache snapshot_report.html

@@ -16,7 +16,7 @@ from backprop_tui.lessons.two_layer import Options, TwoLayer
 from .tmux import Terminal
 
 PROGRAM = (sys.executable, "-m", "backprop_tui")
-READY = "loss …"
+READY = "step 1/20"
 SLOW = 90.0  # a loaded machine imports torch slowly
 REX4 = ("f", "f", "s", "s", "s", "s")
 
@@ -131,4 +131,4 @@ def test_overflow_is_flagged(environment: dict[str, str]) -> None:
         terminal.wait_for(READY, SLOW)
         terminal.press(*(["}"] * 7), "End")
         terminal.wait_for("8/8")
-        terminal.wait_for("nan in", SLOW)
+        terminal.wait_for("NaN in", SLOW)

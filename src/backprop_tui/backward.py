@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import functools
-import inspect
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from .binding import Arguments, aligned, conjugate
 from .fallback import torch_vjp
+from .lean import lean
 from .lines import Line
 from .rules import registry
 from .rules.registry import Rule
@@ -33,7 +33,7 @@ class Visit:
 
     op: Op
     rule: Rule | None
-    arguments: tuple[tuple[Any, ...], dict[str, Any]]
+    arguments: Arguments
     backward: Callable[..., Any] | None = None
     outputs: tuple[Tensor, ...] = ()
     incoming: tuple[Tensor, ...] = ()
@@ -68,9 +68,9 @@ def same(tensor: Tensor) -> Tensor:
 class Chain:
     """The chained derivation: cotangents carried by our rules from the loss to the leaves.
 
-    Each rule's forward runs on the recorded inputs when its backward is due, and is dropped
-    after, so that no second set of activations is ever held. With `given`, which replaces
-    the values of leaves, the forward pass is chained as well.
+    Of each rule's forward, what its backward needs runs on the recorded inputs when that is
+    due, and is dropped after: no second set of activations is ever held. With `given`,
+    which replaces the values of leaves, the forward pass is chained as well.
 
     Args:
         convert: applied to every recorded tensor, to another dtype or slightly moved.
@@ -94,7 +94,7 @@ class Chain:
         """Carry the op's cotangents to its inputs; None where no cotangent reaches it."""
         if not _carries(op, self.derivation.cotangents):
             return None
-        visit = self._ready.pop(op.index, None) or visit_of(op, _recorded(op, self._convert))
+        visit = self._ready.pop(op.index, None) or _lean_visit(op, self._convert)
         _take_over(self.derivation, self._backward, op.results, self._convert)
         _carry(self._tape, self.derivation, visit, call)
         return visit
@@ -179,7 +179,7 @@ def isolate(
     A `ready` visit, whose forward ran on these very inputs, saves running it again.
     """
     with torch.no_grad():
-        visit = replace(ready) if ready is not None else visit_of(op, _recorded(op, convert))
+        visit = replace(ready) if ready is not None else _lean_visit(op, convert)
         incoming = incoming_of(backward, op, convert)
         if visit.rule is not None and incoming:
             pull_back(visit, incoming, call)
@@ -201,7 +201,7 @@ def incoming_of(backward: Backward, op: Op, convert: Convert = same) -> dict[int
     return {value: convert(grad) for value, grad in found.items() if grad is not None}
 
 
-def visit_of(op: Op, arguments: tuple[tuple[Any, ...], dict[str, Any]], run: Run = call) -> Visit:
+def visit_of(op: Op, arguments: Arguments, run: Run = call) -> Visit:
     """The rule's forward. An op without a rule keeps what torch computed."""
     rule = registry.find(op.function)
     visit = Visit(op, rule, arguments, outputs=op.outputs)
@@ -212,6 +212,20 @@ def visit_of(op: Op, arguments: tuple[tuple[Any, ...], dict[str, Any]], run: Run
                 rule.function, *args, **rule.keywords(kwargs)
             )
         visit.outputs = tuple(tensors(output))
+    return visit
+
+
+def _lean_visit(op: Op, convert: Convert) -> Visit:
+    """An op of which the backward alone is wanted: its rule's forward as far as that reads it."""
+    rule = registry.find(op.function)
+    # Several outputs stand in for cotangents that may be missing.
+    several = len(op.outputs) > 1
+    outputs = tuple(map(convert, op.outputs)) if several else op.outputs
+    visit = Visit(op, rule, _recorded(op, convert), outputs=outputs)
+    if rule is not None:
+        args, kwargs = visit.arguments
+        with ambient(op):
+            _, visit.backward = lean(rule.function)(*args, **rule.keywords(kwargs))
     return visit
 
 
@@ -226,26 +240,20 @@ def pull_back(visit: Visit, known: Mapping[int, Tensor], run: Run = call) -> Non
     visit.incoming = tuple(
         known[value] if value in known else torch.zeros_like(output) for value, output in pairs
     )
-    plain = [_conjugate(cotangent) for cotangent in visit.incoming]
+    plain = [conjugate(cotangent) for cotangent in visit.incoming]
     with ambient(visit.op):
-        if visit.backward is None:
+        if visit.rule is None or visit.backward is None:
             visit.outgoing = tuple(torch_vjp(visit.op, visit.arguments, visit.incoming))
             return
         visit.backward_lines, answer = run(visit.backward, *plain)
-    visit.outgoing = tuple(_align(visit, answer))
+    visit.outgoing = tuple(aligned(visit.rule, visit.arguments, answer))
 
 
-@functools.lru_cache(maxsize=1024)
-def parameters_of(function: Callable[..., Any]) -> inspect.Signature:
-    """The signature that binds an op's arguments to its rule's names."""
-    return inspect.signature(function)
-
-
-def _recorded(op: Op, convert: Convert) -> tuple[tuple[Any, ...], dict[str, Any]]:
-    arguments: tuple[tuple[Any, ...], dict[str, Any]] = map_tensors(
-        convert, (op.args, dict(op.kwargs))
-    )
-    return arguments
+def _recorded(op: Op, convert: Convert) -> Arguments:
+    args, kwargs = op.args, dict(op.kwargs)
+    if convert is not same:
+        args, kwargs = map_tensors(convert, (args, kwargs))
+    return args, kwargs
 
 
 def _start(derivation: Derivation, backward: Backward, convert: Convert) -> None:
@@ -285,61 +293,15 @@ def _accumulate(cotangents: dict[int, Tensor], value: int, cotangent: Tensor) ->
     cotangents[value] = cotangent if before is None else before + cotangent
 
 
-def bound(rule: Rule, arguments: tuple[tuple[Any, ...], dict[str, Any]]) -> dict[str, Any]:
-    """The rule's names for an op's arguments; those it takes by position alone are 0, 1, …"""
-    args, kwargs = arguments
-    signature = parameters_of(rule.function)
-    names = list(signature.parameters.values())
-    if names and names[0].kind is inspect.Parameter.VAR_POSITIONAL:
-        return {str(position): argument for position, argument in enumerate(args)}
-    return dict(signature.bind(*args, **rule.keywords(kwargs)).arguments)
-
-
-def answered(rule: Rule, given: Mapping[str, Any], answer: Sequence[Any]) -> dict[str, Any]:
-    """The rule's names -> what its backward returned for them, in the order of its signature."""
-    names: Iterable[str] = parameters_of(rule.function).parameters
-    if "0" in given:
-        names = given
-    return dict(zip(names, answer, strict=False))
-
-
-def _align(visit: Visit, answer: Any) -> Iterator[Tensor | None]:
-    """The rule's cotangents in the order of the op's input tensors."""
-    assert visit.rule is not None
-    given = bound(visit.rule, visit.arguments)
-    returned = answered(visit.rule, given, answer if isinstance(answer, tuple) else (answer,))
-    by_tensor: dict[int, Tensor | None] = {}
-    for name, argument in given.items():
-        _match(argument, returned.get(name), by_tensor)
-    for tensor in tensors(visit.arguments):
-        cotangent = by_tensor.get(id(tensor))
-        yield None if cotangent is None else _cast(_conjugate(cotangent), tensor)
-
-
-def _conjugate(tensor: Tensor) -> Tensor:
-    return tensor.conj().resolve_conj() if tensor.is_complex() else tensor
-
-
-def _cast(cotangent: Tensor, like: Tensor) -> Tensor:
-    if cotangent.is_complex() and not like.is_complex():
-        cotangent = cotangent.real
-    return cotangent.to(like.dtype)
-
-
-def _match(argument: Any, cotangent: Any, found: dict[int, Tensor | None]) -> None:
-    if isinstance(argument, Tensor):
-        found[id(argument)] = cotangent
-    elif isinstance(argument, (tuple, list)) and isinstance(cotangent, (tuple, list)):
-        for item, part in zip(argument, cotangent, strict=False):
-            _match(item, part, found)
-    elif isinstance(argument, Mapping) and isinstance(cotangent, Mapping):
-        for key, item in argument.items():
-            _match(item, cotangent.get(key), found)
+def ambient(op: Op) -> AbstractContextManager[None]:
+    """What the op depended on besides its arguments: autocast, and the numbers it drew."""
+    if not op.ambient.autocast and not op.ambient.rng:
+        return nullcontext()
+    return _restored(op)
 
 
 @contextmanager
-def ambient(op: Op) -> Iterator[None]:
-    """What the op depended on besides its arguments: autocast, and the numbers it drew."""
+def _restored(op: Op) -> Iterator[None]:
     with ExitStack() as exits:
         for device, dtype in op.ambient.autocast.items():
             exits.enter_context(torch.autocast(device, dtype=dtype))

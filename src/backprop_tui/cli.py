@@ -27,6 +27,7 @@ examples:
   backprop-tui lesson two-layer --weights update-first
   backprop-tui lesson --plain | less
   backprop-tui check --lesson two-layer --json
+  backprop-tui rules softmax
 """
 
 
@@ -99,6 +100,11 @@ def _parser() -> argparse.ArgumentParser:
     check.add_argument("--json", action="store_true", help="print JSON instead of a table")
     _lesson_options(check)
     check.set_defaults(run=_check)
+
+    rules = commands.add_parser("rules", help="show a rule, or list them all")
+    rules.add_argument("name", nargs="?", help="of a rule or a torch function, such as softmax")
+    rules.add_argument("--missing", action="store_true", help="list what still has no rule")
+    rules.set_defaults(run=_rules)
     return parser
 
 
@@ -227,3 +233,15 @@ def _check(options: argparse.Namespace) -> int:
     else:
         Console().print(report)
     return exit_code(report)
+
+
+def _rules(options: argparse.Namespace) -> int:
+    from . import catalogue
+
+    if options.missing:
+        lines = catalogue.missing()
+    else:
+        lines = catalogue.described(options.name) if options.name else catalogue.listing()
+    for line in lines:
+        print(line)
+    return 0

@@ -102,8 +102,7 @@ class _Judge:
             custom = isinstance(op.function, type)
             return check_function(self._backward, op) if custom else Verdict.UNVERIFIED
         recorded = (manual, wide) if not self._given else (None, None)
-        found = Alone(self._backward, op, *recorded).worst()
-        return found.verdict if found else Verdict.UNCHECKED
+        return Alone(self._backward, op, *recorded).verdict()
 
     def _try(self, value: int) -> None:
         """Compare a cotangent that is complete, and close the case unless it is suspicious."""

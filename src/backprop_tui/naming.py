@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 
 from torch import Tensor
 
-from .backward import Visit, bound
+from .backward import Visit
+from .binding import bound
 from .lines import returned
 from .tape import Tape, Value, tensors
 

@@ -10,7 +10,8 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from .backward import Convert, Visit, answered, bound, derive_by_lines
+from .backward import Convert, Visit, derive_by_lines
+from .binding import answered, bound
 from .compare import Comparison, compare
 from .formula import algebra, formula, shape_text
 from .lines import Line, needed, returned, trace

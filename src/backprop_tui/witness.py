@@ -18,7 +18,7 @@ from .backward import (
     incoming_of,
     isolate,
 )
-from .compare import Comparison, compare, same_bits
+from .compare import Comparison, Verdict, compare, same_bits, surely_rounding
 from .numeric import widen
 from .tape import Backward, Op, Tape
 
@@ -106,6 +106,19 @@ class Alone:
             key=lambda item: item.verdict.rank,
             default=None,
         )
+
+    def verdict(self) -> Verdict:
+        """The worst verdict over the op's inputs, float64 asked only where it is needed."""
+        found = contributions(self._backward, self._op, self._outgoing())
+        verdicts = [self._verdict(*each) for each in found]
+        return max(verdicts, key=lambda verdict: verdict.rank, default=Verdict.UNCHECKED)
+
+    def _verdict(self, value: int, manual: Tensor, autograd: Tensor) -> Verdict:
+        if same_bits(manual, autograd):
+            return Verdict.EXACT
+        if surely_rounding(manual, autograd):
+            return Verdict.ROUNDING
+        return self._compare(value, manual, autograd).verdict
 
     def _compare(self, value: int, manual: Tensor, autograd: Tensor) -> Comparison:
         return compare(

@@ -63,3 +63,8 @@ def test_losses_alone_decide_only_for_conditions_over_losses() -> None:
     points.conditions.pop()
     points.toggle(1)
     assert not points.only_loss
+
+
+def test_what_a_condition_raises_is_the_users_to_mend() -> None:
+    with pytest.raises(UserError, match=r"1 / loss: ZeroDivisionError"):
+        Condition.parse("1 / loss").holds({"loss": 0})

@@ -595,6 +595,19 @@ async def test_a_small_screen_shows_the_pane_that_is_being_filled() -> None:
         assert screen.debugger.query_one("#inspector-cell").size
 
 
+@pytest.mark.parametrize("size", [(120, 40), (80, 24), (20, 5)])
+async def test_without_colour_signs_verdicts_and_places_have_glyphs(
+    size: tuple[int, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NO_COLOR", "1")
+    async with opened(size=size) as screen:
+        await screen.press("f", "f", "n", "n", "question_mark", "escape")
+        shown = screen.app.export_screenshot()
+        assert "✓" in shown
+        if size[0] > 20:
+            assert all(glyph in shown for glyph in ("▶", "▌", "▏", "-3.3"))
+
+
 async def test_themes_go_round_and_are_remembered() -> None:
     settings = PlainSettings()
     async with opened(settings=settings) as screen:

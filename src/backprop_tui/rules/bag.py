@@ -10,8 +10,13 @@ from .registry import rule, sample
 def bag_samples(make):
     yield sample(make.integers(5, 2, 3), make(5, 4))
     yield sample(make.integers(5, 6), make(5, 4), torch.tensor([0, 2, 2]), mode="sum")
-    yield sample(make.integers(5, 6), make(5, 4), torch.tensor([0, 2, 2, 6]), mode="max",
-                 include_last_offset=True)
+    yield sample(
+        make.integers(5, 6),
+        make(5, 4),
+        torch.tensor([0, 2, 2, 6]),
+        mode="max",
+        include_last_offset=True,
+    )
     yield sample(make.integers(5, 2, 3), make(5, 4), mode="sum", per_sample_weights=make(2, 3))
     yield sample(make.integers(5, 2, 3), make(5, 4), padding_idx=1)
 
@@ -65,7 +70,7 @@ def embedding_bag(
         drows = dy[bag] * share
         if scale_grad_by_freq:
             drows = drows / torch.bincount(index)[index].unsqueeze(1)
-        dweight = torch.zeros_like(weight).index_add(0, index, drows)
+        dweight = torch.zeros_like(weight).index_add_(0, index, drows)
         dper_sample = None
         if per_sample_weights is not None:
             dshare = (dy[bag] * rows).sum(1)

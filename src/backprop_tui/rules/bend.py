@@ -35,12 +35,12 @@ def tanh(input):
 
 @rule(F.silu, samples=anywhere)
 def silu(input, inplace=False):
-    """y = x·σ(x), dy/dx = σ(1 + x(1 − σ))."""
+    """y = x·σ(x), dy/dx = σ + y(1 − σ)."""
     sigma = torch.sigmoid(input)
     y = input * sigma
 
     def backward(dy):
-        slope = sigma * (1 + input * (1 - sigma))
+        slope = torch.addcmul(sigma, y, 1 - sigma)
         dinput = dy * slope
         return dinput
 
@@ -64,7 +64,7 @@ def gelu(input, approximate="none"):
         tanh = inner.tanh()
         probability = 0.5 * (1 + tanh)
     else:
-        probability = 0.5 * (1 + torch.erf(input / math.sqrt(2)))
+        probability = 0.5 + 0.5 * torch.erf(input * math.sqrt(0.5))
     y = input * probability
 
     def backward(dy):
@@ -72,8 +72,8 @@ def gelu(input, approximate="none"):
             dinner = math.sqrt(2 / math.pi) * (1 + 3 * 0.044715 * input**2)
             density = 0.5 * (1 - tanh * tanh) * dinner
         else:
-            density = (-0.5 * input * input).exp() / math.sqrt(2 * math.pi)
-        slope = probability + input * density
+            density = torch.exp(-0.5 * input.square() - 0.5 * math.log(2 * math.pi))
+        slope = torch.addcmul(probability, input, density)
         dinput = dy * slope
         return dinput
 

@@ -103,3 +103,22 @@ def bfloat16(input, memory_format=None):
         return dinput
 
     return y, backward
+
+
+def as_tensor_samples(make):
+    yield sample(make(2, 3))
+    yield sample(make(2, 3), dtype=torch.float64)
+
+
+@rule(torch.as_tensor, samples=as_tensor_samples)
+def as_tensor(data, *, dtype=None, device=None):
+    """The tensor itself, or a copy of it in another dtype or on another device."""
+    y = torch.as_tensor(data, dtype=dtype, device=device)
+
+    def backward(dy):
+        if not isinstance(data, Tensor):
+            return None
+        dinput = as_dtype(dy, data.dtype).to(data.device)
+        return dinput
+
+    return y, backward

@@ -7,6 +7,7 @@ gX, which is the conjugate of the cotangent dX. For real values `conj` changes n
 
 import torch
 
+from .broadcast import unbroadcast
 from .registry import rule, sample, spellings
 from .samples import complex_normal
 
@@ -28,7 +29,7 @@ def cholesky(A, upper=False):
     """A = L·Lᴴ with L lower triangular; `upper` asks for Lᴴ.
 
     L⁻¹·dA·L⁻ᴴ = L⁻¹·dL + (L⁻¹·dL)ᴴ, where L⁻¹·dL is the lower triangle of the sum with half
-    of its diagonal, Φ. Hence gA = L⁻ᴴ·Φ(Lᴴ·gL)·L⁻¹, made Hermitian as A is (Murray, 2016,
+    of its diagonal, Φ. Hence gA = L⁻ᴴ·Φ(Lᴴ·gL)·L⁻¹, made symmetric as A is (Murray, 2016,
     arXiv:1602.07527).
     """
     factor = torch.linalg.cholesky(A, upper=upper)
@@ -37,9 +38,8 @@ def cholesky(A, upper=False):
     def backward(dfactor):
         gL = dfactor.mT if upper else dfactor.conj()
         triangle = (L.mH @ gL).tril()
-        half = triangle - triangle.diagonal(0, -2, -1).diag_embed() / 2
-        hermitian = (half + half.mH) / 2
-        left = torch.linalg.solve_triangular(L.mH, hermitian, upper=True)
+        symmetric = (triangle + triangle.tril(-1).mH) / 2
+        left = torch.linalg.solve_triangular(L.mH, symmetric, upper=True)
         gA = torch.linalg.solve_triangular(L, left, upper=False, left=False)
         dA = gA.conj()
         return dA
@@ -58,6 +58,58 @@ def cholesky_ex(A, *, upper=False, check_errors=False):
         return dA
 
     return (factor, info), backward
+
+
+def factor(make, *batch):
+    """A lower triangle with a positive diagonal."""
+    return make(*batch, 3, 3).tril(-1) + torch.diag_embed(make.positive(*batch, 3))
+
+
+def cholesky_inverse_samples(make):
+    yield sample(factor(make))
+    yield sample(factor(make, 2).mT, upper=True)
+
+
+@rule(*spellings("cholesky_inverse"), samples=cholesky_inverse_samples)
+def cholesky_inverse(L, upper=False):
+    """Y = (L·Lᴴ)⁻¹, or (Lᴴ·L)⁻¹ if upper: gA = −Yᴴ·gY·Yᴴ, and gL = (gA + gAᴴ)·L.
+
+    Of L one triangle is read; as PyTorch does, gL is not cut down to it.
+    """
+    Y = torch.cholesky_inverse(L, upper)
+
+    def backward(dY):
+        gY = dY.conj()
+        gA = -Y @ gY @ Y
+        gL = L @ (gA + gA.mH) if upper else (gA + gA.mH) @ L
+        dL = gL.conj()
+        return dL
+
+    return Y, backward
+
+
+def cholesky_solve_samples(make):
+    yield sample(make(3, 2), factor(make))
+    yield sample(make(2, 3, 2), factor(make).mT, upper=True)
+
+
+@rule(*spellings("cholesky_solve"), samples=cholesky_solve_samples)
+def cholesky_solve(B, L, upper=False):
+    """X = A⁻¹·B with A = L·Lᴴ, or Lᴴ·L if upper: gB = A⁻¹·gX, gA = −gB·Xᴴ, gL = (gA + gAᴴ)·L.
+
+    Of L one triangle is read; as PyTorch does, gL is not cut down to it.
+    """
+    X = torch.cholesky_solve(B, L, upper)
+
+    def backward(dX):
+        gB = torch.cholesky_solve(dX.conj(), L, upper)
+        gA = -gB @ X.mH
+        gL = L @ (gA + gA.mH) if upper else (gA + gA.mH) @ L
+        dB = unbroadcast(gB.conj(), B)
+        dL = unbroadcast(gL.conj(), L)
+        return dB, dL
+
+    return X, backward
 
 
 # QR
@@ -173,19 +225,21 @@ def svd(A, full_matrices=True, *, driver=None):
 def torch_svd_samples(make):
     yield sample(make(4, 3))
     yield sample(make(2, 2, 4))
+    yield sample(make(2, 3), compute_uv=False)
 
 
 @rule(*spellings("svd"), samples=torch_svd_samples)
 def torch_svd(input, some=True, compute_uv=True):
-    """As torch.linalg.svd, but gives V, not Vᴴ."""
-    if not compute_uv:
-        raise ValueError("torch.svd without U and V is not differentiable, svdvals is")
-    (U, S, Vh), svd_backward = svd(input, not some)
-    V = Vh.mH
+    """As torch.linalg.svd, but gives V, not Vᴴ; or zeros for U and V."""
+    if compute_uv:
+        (U, S, Vh), svd_backward = svd(input, not some)
+        V = Vh.mH
+    else:
+        S, values_backward = svdvals(input)
+        U, V = (input.new_zeros(*input.shape[:-2], n, n) for n in input.shape[-2:])
 
     def backward(dU, dS, dV):
-        dVh = dV.mH
-        dinput = svd_backward(dU, dS, dVh)
+        dinput = svd_backward(dU, dS, dV.mH) if compute_uv else values_backward(dS)
         return dinput
 
     return (U, S, V), backward

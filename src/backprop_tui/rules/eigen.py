@@ -26,13 +26,15 @@ def hermitian_samples(make):
 def eigh(A, UPLO="L"):
     """A = V·Λ·Vᴴ of a Hermitian A (Giles, 2008, section 3.1).
 
-    gA = V·(diag(gΛ) + F∘(Vᴴ·gV))·Vᴴ with Fᵢⱼ = 1/(λⱼ − λᵢ), and 0 on the diagonal.
+    gA = V·(diag(gΛ) + F∘(Vᴴ·gV))·Vᴴ with Fᵢⱼ = 1/(λⱼ − λᵢ), and 0 on the diagonal. V only
+    turns, so of Vᴴ·gV the antisymmetric half alone counts, and gA is symmetric as A is.
     """
     eigenvalues, V = torch.linalg.eigh(A, UPLO)
 
     def backward(deigenvalues, dV):
         F = reciprocal_gaps(eigenvalues)
-        turn = F * (V.mH @ dV.conj())
+        VgV = V.mH @ dV.conj()
+        turn = F * (VgV - VgV.mH) / 2
         gA = V @ (deigenvalues.diag_embed() + turn) @ V.mH
         dA = gA.conj()
         return dA

@@ -51,7 +51,7 @@ def gather(input, dim, index, *, sparse_grad=False):
     y = input.gather(dim, index)
 
     def backward(dy):
-        dinput = torch.zeros_like(input).scatter_add(dim, index, dy)
+        dinput = torch.zeros_like(input).scatter_add_(dim, index, dy)
         return dinput
 
     return y, backward
@@ -95,7 +95,7 @@ def index_select(input, dim, index):
     y = input.index_select(dim, index)
 
     def backward(dy):
-        dinput = torch.zeros_like(input).index_add(dim, index, dy)
+        dinput = torch.zeros_like(input).index_add_(dim, index, dy)
         return dinput
 
     return y, backward
@@ -149,7 +149,7 @@ def embedding(
     def backward(dy):
         rows = input.flatten()
         drows = dy.reshape(rows.numel(), weight.shape[1])
-        dweight = torch.zeros_like(weight).index_add(0, rows, drows)
+        dweight = torch.zeros_like(weight).index_add_(0, rows, drows)
         if scale_grad_by_freq:
             uses = torch.bincount(rows, minlength=len(weight)).clamp(min=1)
             dweight = dweight / uses.unsqueeze(1).to(dweight.dtype)

@@ -5,7 +5,6 @@ derivative results for forward and reverse mode algorithmic differentiation".
 """
 
 import torch
-from torch import Tensor
 
 from .broadcast import unbroadcast
 from .reduce import prod

@@ -6,7 +6,6 @@ import torch.nn.functional as F
 from .broadcast import unbroadcast
 from .norm import along
 from .registry import rule, sample
-from .softmax import largest
 
 
 def spelled_reduction(size_average, reduce, reduction):
@@ -122,16 +121,15 @@ def cross_entropy(
 ):
     """The cross entropy −Σ q·ln p of p = softmax(x) against the target distribution q.
 
-    Its derivative is p·Σq − q. A class number stands for the distribution that is 1
-    there; weights multiply q. The mean is over the weights of the classes that were
-    aimed at, or over the examples where the targets are distributions.
+    ln p = x − ln Σeˣ, so its derivative is p·Σq − q. A class number stands for the
+    distribution that is 1 there; weights multiply q. The mean is over the weights of the
+    classes that were aimed at, or over the examples where the targets are distributions.
     """
     reduction = spelled_reduction(size_average, reduce, reduction)
     dim = 1 if input.dim() > 1 else 0
     classes = input.shape[dim]
     w = 1 if weight is None else along(weight, input, dim)
-    shifted = input - largest(input, dim)
-    log_p = shifted - shifted.exp().sum(dim, keepdim=True).log()
+    log_p = input.log_softmax(dim)
     if target.is_floating_point():
         q = w * (target * (1 - label_smoothing) + label_smoothing / classes)
         losses = -(q * log_p).sum(dim)
@@ -154,17 +152,17 @@ def cross_entropy(
         dlosses = dy / total if reduction == "mean" else dy
         dlosses = dlosses.expand(losses.shape).unsqueeze(dim)
         if target.is_floating_point():
-            goal = q
+            dlog_p = -q * dlosses
             dtarget = -(1 - label_smoothing) * w * log_p * dlosses
         else:
             dlosses = torch.where(kept.unsqueeze(dim), dlosses, 0)
-            chosen = (1 - label_smoothing) * aim.unsqueeze(dim)
-            goal = torch.zeros_like(log_p).scatter(dim, index.unsqueeze(dim), chosen)
+            chosen = -(1 - label_smoothing) * aim.unsqueeze(dim) * dlosses
+            dlog_p = torch.zeros_like(log_p).scatter_(dim, index.unsqueeze(dim), chosen)
             if label_smoothing:
-                spread = kept.unsqueeze(dim).to(goal.dtype) * w
-                goal = goal + label_smoothing / classes * spread
-        p = log_p.exp()
-        dinput = (p * goal.sum(dim, keepdim=True) - goal) * dlosses
+                dlog_p = dlog_p - label_smoothing / classes * w * dlosses
+        dlogsumexp = -dlog_p.sum(dim, keepdim=True)
+        p = input.softmax(dim)
+        dinput = dlog_p + p * dlogsumexp
         return dinput, dtarget
 
     return y, backward

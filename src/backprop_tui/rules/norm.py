@@ -116,7 +116,9 @@ def batch_norm(
 ):
     """Each channel to mean 0 and variance 1 over the batch, then y = x̂·w + b.
 
-    In evaluation the running mean and variance are constants, and nothing is projected.
+    The weight is one number for each channel, so the two means of dx̂ are those of the bias's
+    and the weight's own cotangents: ∂L/∂x = r·w·(dy − ∂L/∂b/n − x̂·∂L/∂w/n). In evaluation the
+    running mean and variance are constants, and nothing is projected.
     """
     dims = over_all_but(input, 1)
     if training:
@@ -135,19 +137,14 @@ def batch_norm(
         y = y + along(bias, input)
 
     def backward(dy):
-        dweight = None
-        dbias = None
-        if bias is not None:
-            dbias = dy.sum(dims)
-        dnormalized = dy
-        if weight is not None:
-            dweight = (dy * normalized).sum(dims)
-            dnormalized = dy * along(weight, input)
+        dbias = dy.sum(dims)
+        dweight = (dy * normalized).sum(dims)
+        dcentered = dy
         if training:
-            shift = dnormalized.mean(dims, keepdim=True)
-            stretch = (dnormalized * normalized).mean(dims, keepdim=True)
-            dnormalized = dnormalized - shift - normalized * stretch
-        dinput = scale * dnormalized
+            n = dy.numel() / dy.shape[1]
+            dcentered = dy - along(dbias / n, input) - normalized * along(dweight / n, input)
+        gain = scale if weight is None else scale * along(weight, input)
+        dinput = gain * dcentered
         return dinput, None, None, dweight, dbias
 
     return y, backward

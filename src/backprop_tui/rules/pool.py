@@ -14,7 +14,7 @@ def read_at(input, index, n):
 def add_at(dy, index, input, n):
     """The adjoint of `read_at`: each cotangent added to the element that was read."""
     flat = torch.zeros_like(input).flatten(-n)
-    return flat.scatter_add(-1, index.flatten(-n), dy.flatten(-n)).reshape(input.shape)
+    return flat.scatter_add_(-1, index.flatten(-n), dy.flatten(-n)).reshape(input.shape)
 
 
 def max_pool1d_samples(make):

@@ -133,9 +133,10 @@ def lstm_cell(input, hx, w_ih, w_hh, b_ih=None, b_hh=None):
         dg = dc * i * (1 - g * g)
         da = torch.cat([di, df, dg, do], -1)
         dinput = da @ w_ih
-        dhx = [da @ w_hh, dc * f]
+        dh_before = da @ w_hh
+        dc_before = dc * f
         dw_ih, db_ih = affine_weights(da, input, b_ih)
         dw_hh, db_hh = affine_weights(da, h, b_hh)
-        return dinput, dhx, dw_ih, dw_hh, db_ih, db_hh
+        return dinput, [dh_before, dc_before], dw_ih, dw_hh, db_ih, db_hh
 
     return (new_h, new_c), backward

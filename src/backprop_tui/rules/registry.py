@@ -83,6 +83,8 @@ class Rule:
 
     def keywords(self, kwargs: Mapping[str, Any]) -> dict[str, Any]:
         """A call's keyword arguments under the rule's own names: ``axis=0`` is ``dim=0``."""
+        if not kwargs:
+            return {}
         own = inspect.signature(self.function).parameters
         return {key if key in own else NUMPY_NAMES.get(key, key): kwargs[key] for key in kwargs}
 

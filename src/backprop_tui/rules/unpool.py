@@ -80,7 +80,7 @@ def fractional_max_pool2d(
     _random_samples=None,
 ):
     """The largest of windows at uneven, random places (Graham, 2014, arXiv:1412.6071)."""
-    (y, index), pool_backward = fractional_max_pool2d_with_indices(
+    (y, _), pool_backward = fractional_max_pool2d_with_indices(
         input, kernel_size, output_size, output_ratio, True, _random_samples
     )
 
@@ -123,7 +123,7 @@ def fractional_max_pool3d(
     _random_samples=None,
 ):
     """The largest of windows at uneven, random places (Graham, 2014, arXiv:1412.6071)."""
-    (y, index), pool_backward = fractional_max_pool3d_with_indices(
+    (y, _), pool_backward = fractional_max_pool3d_with_indices(
         input, kernel_size, output_size, output_ratio, True, _random_samples
     )
 

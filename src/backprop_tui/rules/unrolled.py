@@ -10,7 +10,6 @@ import torch.nn.functional as F
 from .recurrent import gru_cell, lstm_cell, rnn_relu_cell, rnn_tanh_cell
 from .registry import rule, sample
 
-
 NAMES = {2: ("w_ih", "w_hh"), 4: ("w_ih", "w_hh", "b_ih", "b_hh")}
 
 

@@ -66,7 +66,7 @@ def fill(input, value):
     return y, backward
 
 
-@rule(Tensor.zero_, samples=lambda make: [sample(make(3, 4))])
+@rule(Tensor.zero_, torch.zero_, samples=lambda make: [sample(make(3, 4))])
 def zero_(input):
     """Every element replaced by 0: nothing flows back."""
     y = torch.zeros_like(input)

@@ -33,11 +33,17 @@ class Condition:
             raise UserError(f"not an expression: {source} ({error})") from error
 
     def holds(self, names: Mapping[str, Any]) -> bool:
-        """Whether it is true. A name that is not bound yet makes it false."""
+        """Whether it is true. A name that is not bound yet makes it false.
+
+        Raises:
+            UserError: whatever else goes wrong in it, for it is the user's code.
+        """
         try:
             return bool(eval(self.code, dict(names)))
         except NameError:
             return False
+        except Exception as error:
+            raise UserError(f"{self.source}: {type(error).__name__}: {error}") from error
 
     @property
     def only_loss(self) -> bool:

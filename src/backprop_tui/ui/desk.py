@@ -18,7 +18,7 @@ from .evaluation import NOTHING, Outcome, evaluate
 from .inspector import Inspector
 from .panes.watches import Watch, WatchPane
 from .render import precise, shape_of
-from .travel import Travel
+from .seek import Seek
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from ..steps import Trace
 
 
-class Desk(Travel):
+class Desk(Seek):
     """The names of the screen, and what one can do with them."""
 
     HELP_CHAPTER = (2, "Looking and taking out")

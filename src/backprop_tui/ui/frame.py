@@ -1,7 +1,8 @@
 """The screen's frame: which panes there are, how they share the room, and what they show.
 
 `Frame` knows a trace and a step of it, and nothing about how one gets there:
-`travel.Travel` moves, `desk.Desk` takes things out, `debugger.Debugger` puts them together.
+`travel.Travel` moves, `seek.Seek` runs to breakpoints, `desk.Desk` takes things out, and
+`debugger.Debugger` puts them together.
 """
 
 from __future__ import annotations

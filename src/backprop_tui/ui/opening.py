@@ -37,6 +37,8 @@ class Opening(Screen[None]):
 class Outline(Widget):
     """The title, the frames of the panes, and a few words about what is going to be debugged."""
 
+    # Every segment has a style, be it empty: Textual's filter for NO_COLOR asks for one.
+
     DEFAULT_CSS = "Outline { width: 1fr; height: 1fr; }"
 
     def __init__(self, title: str, intro: str) -> None:
@@ -52,10 +54,10 @@ class Outline(Widget):
                 f" {self._title} ", Style.parse(f"bold {look.on_accent} on {look.accent}")
             )
             rest = Segment(" importing torch…", Style.parse(look.text))
-            return Strip([title, rest]).adjust_cell_length(width)
+            return Strip([title, rest]).adjust_cell_length(width, Style())
         lines = outline(width, self.size.height - 2, self._intro)
         text = lines[y - 1] if y <= len(lines) else ""
-        return Strip([Segment(text, Style.parse(look.muted))]).adjust_cell_length(width)
+        return Strip([Segment(text, Style.parse(look.muted))]).adjust_cell_length(width, Style())
 
 
 def outline(width: int, height: int, intro: str) -> list[str]:

@@ -6,15 +6,13 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from textual import on, work
 from textual.binding import Binding, BindingType
 from textual.worker import get_current_worker
 
-from ..errors import UserError
 from . import cursor
-from .breakpoints import Breakpoints
 from .cursor import Place
 from .frame import Frame
 from .panes.status import StatusLine
@@ -27,7 +25,6 @@ LINE = Binding.Group("line")
 OP = Binding.Group("op")
 LAYER = Binding.Group("layer")
 ITERATION = Binding.Group("iteration")
-CONTINUE = Binding.Group("continue")
 EDGE = Binding.Group("edge")
 
 REPORT_EVERY = 0.05
@@ -43,7 +40,7 @@ def pair(
 
 
 class Travel(Frame):
-    """Steps, jumps, breakpoints and iterations."""
+    """Steps, jumps and iterations."""
 
     HELP_CHAPTER = (1, "Moving")
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -64,16 +61,6 @@ class Travel(Frame):
             ITERATION,
         ),
         Binding("f", "phase_end", "phase", tooltip="to the end of this phase", id="phase.end"),
-        pair("c", "continue(1)", "on to a breakpoint", "continue.forward", CONTINUE),
-        pair("C", "continue(-1)", "back to a breakpoint", "continue.back", CONTINUE),
-        Binding(
-            "b",
-            "breakpoint",
-            "breakpoint",
-            show=False,
-            id="breakpoint.edit",
-            tooltip="breakpoint on this op or on a condition",
-        ),
         Binding(
             "x",
             "fault",
@@ -111,7 +98,6 @@ class Travel(Frame):
 
     def __init__(self, title: str, intro: str = "") -> None:
         super().__init__(title, intro)
-        self.breakpoints = Breakpoints()
         self._past: list[Place] = []
         self._target: Place | None = None
         self._stop = threading.Event()
@@ -267,84 +253,3 @@ class Travel(Frame):
             assert self.trace is not None
             given = next(g for g in self.trace.given if f"given:{g.name}" == target)
             self.inspect(given.label, given.value)
-
-    # Breakpoints.
-
-    def action_breakpoint(self) -> None:
-        """Set, see and remove breakpoints."""
-        from .dialogs.breakpoints import BreakpointDialog
-
-        if self.trace is not None:
-            group = self.trace.groups[self.trace.steps[self.cursor].group]
-            names = {g.index: f"{g.phase}: {g.title}" for g in self.trace.groups}
-            dialog = BreakpointDialog(self.breakpoints, group.index, names)
-            self.app.push_screen(dialog, self._breakpoints_changed)
-
-    def _breakpoints_changed(self, _result: Any) -> None:
-        self.query_one(StepsPane).mark(self.breakpoints.groups)
-
-    def action_continue(self, direction: int) -> None:
-        """On or back to the nearest breakpoint."""
-        if self.trace is None or self._target is not None:
-            return
-        if not self.breakpoints:
-            self.notify("no breakpoint: b sets one", timeout=3)
-            return
-        here = Place(self.trace.iteration, self.cursor)
-        self._past = [*self._past[-HISTORY:], here]
-        self._target = here
-        self._stop.clear()
-        self._seek(self.trace, self.cursor, direction)
-
-    @work(thread=True, group="travel")
-    def _seek(self, trace: Trace, at: int, direction: int) -> None:
-        """Look through the iterations for a breakpoint."""
-        assert self.session is not None
-        edge = self.session.iterations if direction > 0 else 1
-        report = self._reporter("looking for a breakpoint", edge)
-        try:
-            while (stop := self._stop_in(trace, at, direction)) is None:
-                iteration = self._skip(trace.iteration + direction, direction, report)
-                if not 1 <= iteration <= self.session.iterations:
-                    break
-                trace = self.session.trace(iteration)
-                at = -1 if direction > 0 else len(trace.steps)
-                if not report(iteration):
-                    break
-        except Exception as error:
-            # A condition is the user's code: whatever it raises is an answer, not a crash.
-            self.app.call_from_thread(self._seek_failed, trace, at, UserError(str(error)))
-            return
-        end = -1 if direction > 0 else 0
-        self.app.call_from_thread(self._sought, trace, end if stop is None else stop, stop is None)
-
-    def _stop_in(self, trace: Trace, at: int, direction: int) -> int | None:
-        points = self.breakpoints
-        return cursor.next_stop(
-            trace, at, direction, points.groups, lambda step: points.becomes_true(trace, step)
-        )
-
-    def _skip(self, iteration: int, direction: int, report: Callable[[int], bool]) -> int:
-        """The next iteration worth looking into: where losses tell, the others are only trained."""
-        assert self.session is not None
-        if direction < 0 or not self.breakpoints.only_loss:
-            return iteration
-        while iteration < self.session.iterations:
-            self.session.run_to(iteration + 1, report)
-            names = {"loss": self.session.losses[iteration], "iteration": iteration}
-            if self._stop.is_set() or any(c.holds(names) for c in self.breakpoints.conditions):
-                break
-            iteration += 1
-        return iteration
-
-    def _sought(self, trace: Trace, step: int, nothing: bool) -> None:
-        self._target = None
-        self.show(trace, step)
-        self.query_one(StatusLine).show(self._status)
-        if nothing:
-            stopped = "stopped" if self._stop.is_set() else "no breakpoint was hit"
-            self.notify(f"{stopped}: iteration {trace.iteration}", timeout=3)
-
-    def _seek_failed(self, trace: Trace, at: int, error: UserError) -> None:
-        self._sought(trace, max(0, at), nothing=False)
-        self.show_text("a breakpoint's condition failed", str(error))

@@ -39,7 +39,9 @@ class EvaluateInput(Input):
         """Begin a new line; `names` gives the scope for completion."""
         self.names, self.value = names, ""
         self._recalled, self._choices = len(self.past), []
-        self.screen.set_focus(self)  # at once, where focus() would wait and lose what is typed ahead
+        self.screen.set_focus(
+            self
+        )  # at once, where focus() would wait and lose what is typed ahead
 
     def remember(self, source: str) -> None:
         """Put a line into the history."""

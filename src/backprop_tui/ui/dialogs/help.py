@@ -77,12 +77,13 @@ class Help(ModalScreen[None]):
 def describe(screen: Screen[None]) -> list[Section]:
     """The screen's keys by what they are for, then each pane's, as they are bound now."""
     keys = list(_live(screen))
-    chapters = {}
-    for owner in type(screen).__mro__:
+    chapters: dict[tuple[int, str], list[Binding]] = {}
+    for owner in reversed(type(screen).__mro__):
         if chapter := vars(owner).get("HELP_CHAPTER"):
             own = [b.id for b in Binding.make_bindings(vars(owner).get("BINDINGS", ()))]
             mine = [b for b in keys if b.id in own]
-            chapters[chapter] = sorted(mine, key=lambda b: own.index(b.id))
+            mine.sort(key=lambda b: own.index(b.id))
+            chapters.setdefault(chapter, []).extend(mine)
     chapters[max(chapters)] += [b for b in _live(screen.app) if b.id]
     sections = [
         Section(name, "", _lines(screen, chapters[n, name])) for n, name in sorted(chapters)

@@ -1,0 +1,89 @@
+"""An op's arguments under its rule's names, and the rule's answers along the op's inputs."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+from torch import Tensor
+
+from .rules.registry import Rule
+from .tape import tensors
+
+Arguments = tuple[tuple[Any, ...], dict[str, Any]]
+
+
+@functools.lru_cache(maxsize=1024)
+def _signature(function: Callable[..., Any]) -> inspect.Signature:
+    """The signature that binds an op's arguments to its rule's names."""
+    return inspect.signature(function)
+
+
+@functools.lru_cache(maxsize=1024)
+def _plain_names(function: Callable[..., Any]) -> tuple[str, ...]:
+    """The parameters of a function that takes no * or **; else nothing."""
+    parameters = _signature(function).parameters.values()
+    starred = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
+    if any(parameter.kind in starred for parameter in parameters):
+        return ()
+    return tuple(parameter.name for parameter in parameters)
+
+
+def bound(rule: Rule, arguments: Arguments) -> dict[str, Any]:
+    """The rule's names for an op's arguments; those it takes by position alone are 0, 1, …"""
+    args, kwargs = arguments
+    plain = _plain_names(rule.function)
+    if plain and not kwargs:
+        return dict(zip(plain, args, strict=False))
+    signature = _signature(rule.function)
+    names = list(signature.parameters.values())
+    if names and names[0].kind is inspect.Parameter.VAR_POSITIONAL:
+        return {str(position): argument for position, argument in enumerate(args)}
+    return dict(signature.bind(*args, **rule.keywords(kwargs)).arguments)
+
+
+def answered(rule: Rule, given: Mapping[str, Any], answer: Sequence[Any]) -> dict[str, Any]:
+    """The rule's names -> what its backward returned for them, in the order of its signature."""
+    names: Iterable[str] = _signature(rule.function).parameters
+    if "0" in given:
+        names = given
+    return dict(zip(names, answer, strict=False))
+
+
+def aligned(rule: Rule, arguments: Arguments, answer: Any) -> Iterator[Tensor | None]:
+    """What a rule's backward answered, in the order of the op's input tensors.
+
+    A cotangent takes on the dtype of its input, as autograd's does.
+    """
+    given = bound(rule, arguments)
+    returned = answered(rule, given, answer if isinstance(answer, tuple) else (answer,))
+    by_tensor: dict[int, Tensor | None] = {}
+    for name, argument in given.items():
+        _match(argument, returned.get(name), by_tensor)
+    for tensor in tensors(arguments):
+        cotangent = by_tensor.get(id(tensor))
+        yield None if cotangent is None else _cast(conjugate(cotangent), tensor)
+
+
+def conjugate(tensor: Tensor) -> Tensor:
+    """Between ∂L/∂z, which rules speak of, and autograd's gradient, which is its conjugate."""
+    return tensor.conj().resolve_conj() if tensor.is_complex() else tensor
+
+
+def _cast(cotangent: Tensor, like: Tensor) -> Tensor:
+    if cotangent.is_complex() and not like.is_complex():
+        cotangent = cotangent.real
+    return cotangent.to(like.dtype)
+
+
+def _match(argument: Any, cotangent: Any, found: dict[int, Tensor | None]) -> None:
+    if isinstance(argument, Tensor):
+        found[id(argument)] = cotangent
+    elif isinstance(argument, (tuple, list)) and isinstance(cotangent, (tuple, list)):
+        for item, part in zip(argument, cotangent, strict=False):
+            _match(item, part, found)
+    elif isinstance(argument, Mapping) and isinstance(cotangent, Mapping):
+        for key, item in argument.items():
+            _match(item, cotangent.get(key), found)

@@ -1,0 +1,110 @@
+"""A rule without the forward lines that its backward has no use for.
+
+The backward of y = x·Wᵀ + b reads x and W, never y. Where only cotangents are wanted, what
+leads to y alone is left out of the rule: a program slice, taken on its syntax tree.
+"""
+
+from __future__ import annotations
+
+import ast
+import functools
+import inspect
+import textwrap
+import types
+from collections.abc import Callable
+from typing import Any
+
+
+@functools.lru_cache(maxsize=4096)
+def lean(rule: Callable[..., Any]) -> Callable[..., Any]:
+    """The rule with its output left None, or the rule itself where it cannot be sliced.
+
+    A rule is sliced that ends in ``return y, backward``, with `backward` defined in it, and
+    that closes over nothing itself. What might do more than compute a name is kept.
+    """
+    if not isinstance(rule, types.FunctionType) or rule.__closure__:
+        return rule
+    try:
+        lines, start = inspect.getsourcelines(rule)
+        tree = ast.parse(textwrap.dedent("".join(lines)))
+    except (OSError, TypeError, SyntaxError):  # typed into a prompt, or made by a program
+        return rule
+    definition = tree.body[0]
+    if not isinstance(definition, ast.FunctionDef) or not _slice(definition):
+        return rule
+    ast.increment_lineno(ast.fix_missing_locations(tree), start - 1)
+    names: dict[str, Any] = {}
+    exec(compile(tree, rule.__code__.co_filename, "exec"), rule.__globals__, names)
+    sliced: types.FunctionType = names[rule.__name__]
+    sliced.__defaults__, sliced.__kwdefaults__ = rule.__defaults__, rule.__kwdefaults__
+    return sliced
+
+
+def _slice(rule: ast.FunctionDef) -> bool:
+    """Take out what the backward does not need; False where the rule has another form."""
+    *body, last = rule.body
+    match last:
+        case ast.Return(value=ast.Tuple(elts=[output, ast.Name(id=name)]) as answer):
+            pass
+        case _:
+            return False
+    if name not in {node.name for node in body if isinstance(node, ast.FunctionDef)}:
+        return False
+    answer.elts[0] = ast.copy_location(ast.Constant(None), output)
+    rule.body = [*_needed(body, {name}), last]
+    rule.decorator_list, rule.returns = [], None
+    for argument in ast.walk(rule.args):
+        if isinstance(argument, ast.arg):
+            argument.annotation = None
+    return True
+
+
+def _needed(body: list[ast.stmt], names: set[str]) -> list[ast.stmt]:
+    """The statements that `names` depend on, which grow by the names those statements read."""
+    kept: list[ast.stmt] = []
+    for statement in reversed(body):
+        if isinstance(statement, ast.If) and _only_binds(statement):
+            statement.body = _needed(statement.body, names)
+            statement.orelse = _needed(statement.orelse, names)
+            if not statement.body and not statement.orelse:
+                continue
+            statement.body = statement.body or [ast.copy_location(ast.Pass(), statement)]
+            names |= _read(statement.test)
+        elif _only_binds(statement) and names.isdisjoint(_bound(statement)):
+            continue
+        else:
+            names |= _read(statement)
+        kept.insert(0, statement)
+    return kept
+
+
+def _only_binds(statement: ast.stmt) -> bool:
+    """Whether the statement gives names to values and does nothing else."""
+    match statement:
+        case ast.If(body=body, orelse=orelse):
+            return all(_only_binds(inner) for inner in (*body, *orelse))
+        case ast.Assign(targets=targets):
+            plain = all(isinstance(target, (ast.Name, ast.Tuple)) for target in targets)
+            return plain and not any(map(_writes, ast.walk(statement)))
+        case ast.FunctionDef() | ast.Pass():
+            return True
+    return False
+
+
+def _writes(node: ast.AST) -> bool:
+    """A store into an element or attribute, or a call of a method that works in place."""
+    if isinstance(node, (ast.Subscript, ast.Attribute)) and isinstance(node.ctx, ast.Store):
+        return True
+    in_place = isinstance(node, ast.Attribute) and node.attr.endswith("_")
+    return in_place or isinstance(node, ast.Starred)
+
+
+def _bound(statement: ast.stmt) -> set[str]:
+    if isinstance(statement, ast.FunctionDef):
+        return {statement.name}
+    nodes = ast.walk(statement)
+    return {n.id for n in nodes if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)}
+
+
+def _read(node: ast.AST) -> set[str]:
+    return {inner.id for inner in ast.walk(node) if isinstance(inner, ast.Name)}

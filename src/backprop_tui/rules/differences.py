@@ -1,0 +1,128 @@
+"""Differences of neighbours, slopes, and areas under sampled curves, along one dimension."""
+
+import torch
+
+from .broadcast import unbroadcast
+from .cumulative import reversed_cumsum
+from .registry import rule, sample, spellings
+
+
+def difference_adjoint(dy, dim):
+    """xᵢ is taken from one difference and added to the next: dxᵢ = dyᵢ₋₁ − dyᵢ."""
+    edge = torch.zeros_like(dy.narrow(dim, 0, min(1, dy.shape[dim])))
+    return -torch.diff(torch.cat([edge, dy, edge], dim), dim=dim)
+
+
+def diff_samples(make):
+    yield sample(make(2, 5))
+    yield sample(make(5, 2), 2, 0)
+    yield sample(make(2, 3), prepend=make(2, 1), append=make(2, 2))
+
+
+@rule(*spellings("diff"), samples=diff_samples)
+def diff(input, n=1, dim=-1, prepend=None, append=None):
+    """yᵢ = xᵢ₊₁ − xᵢ, taken n times; where n is 0 nothing is prepended or appended."""
+    if n == 0:
+        prepend = append = None
+    parts = [part for part in (prepend, input, append) if part is not None]
+    sizes = [part.shape[dim] for part in parts]
+    joined = torch.cat(parts, dim) if len(parts) > 1 else input
+    y = torch.diff(joined, n, dim)
+
+    def backward(dy):
+        djoined = dy if y.numel() or n == 0 else torch.zeros_like(joined)
+        for _ in range(n if y.numel() else 0):
+            djoined = difference_adjoint(djoined, dim)
+        dparts = iter(djoined.split(sizes, dim))
+        dprepend = None if prepend is None else next(dparts)
+        dinput = next(dparts)
+        dappend = None if append is None else next(dparts)
+        return dinput, None, None, dprepend, dappend
+
+    return y, backward
+
+
+def gradient_samples(make):
+    yield sample(make(5))
+    yield sample(make(3, 4), spacing=0.5, edge_order=2)
+    yield sample(make(3, 4), spacing=[torch.tensor([0.0, 1.0, 3.0])], dim=0)
+
+
+@rule(torch.gradient, samples=gradient_samples)
+def gradient(input, *, spacing=1, dim=None, edge_order=1):
+    """Slopes along each dimension, second order accurate inside.
+
+    A slope is a matrix D times x, and D is what the slope makes of the unit vectors. So the
+    adjoint is Dᵀ.
+    """
+    dims = range(input.dim()) if dim is None else [dim] if isinstance(dim, int) else dim
+    spacings = list(spacing) if isinstance(spacing, list | tuple) else [spacing] * len(dims)
+    y = torch.gradient(input, spacing=spacing, dim=dim, edge_order=edge_order)
+
+    def backward(*dy):
+        dinput = torch.zeros_like(input)
+        for along, step, dslope in zip(dims, spacings, dy, strict=True):
+            unit = torch.eye(input.shape[along], dtype=input.dtype, device=input.device)
+            step = [step] if isinstance(step, torch.Tensor) else step
+            D = torch.gradient(unit, spacing=step, dim=0, edge_order=edge_order)[0]
+            dinput = dinput + (dslope.movedim(along, -1) @ D).movedim(-1, along)
+        return dinput
+
+    return y, backward
+
+
+def strips(y, x, dx, dim):
+    """The areas between neighbouring points, (yᵢ + yᵢ₊₁)/2·(xᵢ₊₁ − xᵢ), and their backward."""
+    points = x
+    if x is not None and x.dim() == 1:
+        points = x.reshape([-1 if d == dim % y.dim() else 1 for d in range(y.dim())])
+    widths = dx if x is None else torch.diff(points, dim=dim)
+    size = y.shape[dim] - 1
+    heights = (y.narrow(dim, 0, size) + y.narrow(dim, 1, size)) / 2
+    areas = heights * widths
+
+    def backward(dareas):
+        dheights = unbroadcast(dareas * widths, heights)
+        edge = torch.zeros_like(dheights.narrow(dim, 0, 1))
+        dy = (torch.cat([dheights, edge], dim) + torch.cat([edge, dheights], dim)) / 2
+        if x is None:
+            return dy, None
+        dwidths = unbroadcast(dareas * heights, widths)
+        dx = difference_adjoint(dwidths, dim).reshape(x.shape)
+        return dy, dx
+
+    return areas, backward
+
+
+def area_samples(make):
+    yield sample(make(2, 4))
+    yield sample(make(2, 4), make(4))
+    yield sample(make(4, 2), dx=0.5, dim=0)
+
+
+@rule(torch.trapezoid, torch.trapz, samples=area_samples)
+def trapezoid(y, x=None, *, dx=1, dim=-1):
+    """The area under a curve through points (xᵢ, yᵢ), by trapezoids."""
+    areas, strips_backward = strips(y, x, dx, dim)
+    area = areas.sum(dim)
+
+    def backward(darea):
+        dareas = darea.unsqueeze(dim).expand_as(areas)
+        dy, dpoints = strips_backward(dareas)
+        return dy, dpoints
+
+    return area, backward
+
+
+@rule(torch.cumulative_trapezoid, samples=area_samples)
+def cumulative_trapezoid(y, x=None, *, dx=1, dim=-1):
+    """The area up to each point."""
+    areas, strips_backward = strips(y, x, dx, dim)
+    area = areas.cumsum(dim)
+
+    def backward(darea):
+        dareas = reversed_cumsum(darea, dim)
+        dy, dpoints = strips_backward(dareas)
+        return dy, dpoints
+
+    return area, backward
