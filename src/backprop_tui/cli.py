@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, NoReturn
 
 from .errors import UserError
-from .lessons import LESSONS
+from .lessons import LESSONS, SIZES, intro, title
 
 if TYPE_CHECKING:
     from .lessons.two_layer import TwoLayer
@@ -110,17 +110,11 @@ def _parser() -> argparse.ArgumentParser:
 
 def _lesson_options(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("the network, its data and its training")
-    sizes: tuple[tuple[str, int, str], ...] = (
-        ("--n", 2, "batch size"),
-        ("--d-in", 3, "width of the input"),
-        ("--hidden", 4, "width of each hidden layer"),
-        ("--d-out", 5, "width of the output"),
-        ("--depth", 1, "number of hidden layers"),
-    )
-    for flag, default, text in sizes:
-        group.add_argument(
-            flag, type=_positive, default=None, metavar="N", help=f"{text} (default {default})"
-        )
+    words = ("batch size", "width of the input", "width of each hidden layer")
+    words += ("width of the output", "number of hidden layers")
+    for (name, size), text in zip(SIZES.items(), words, strict=True):
+        flag = f"--{name.replace('_', '-')}"
+        group.add_argument(flag, type=_positive, metavar="N", help=f"{text} (default {size})")
     group.add_argument("--lr", type=_number, default=1e-4, help="learning rate (default 1e-4)")
     group.add_argument(
         "--iterations",
@@ -175,7 +169,8 @@ def _lesson(options: argparse.Namespace) -> int:
     from .ui.app import launch
 
     options.iterations = options.iterations or 500
-    return launch(lambda: _open(options))
+    sizes = {name: getattr(options, name) or size for name, size in SIZES.items()}
+    return launch(lambda: _open(options), title(sizes["depth"]), intro(**sizes))
 
 
 def _has_terminal() -> bool:

@@ -9,10 +9,10 @@ import torch
 from torch import Tensor
 
 from ..errors import UserError
+from . import SIZES
 from .inputs import load_tensor
 from .two_layer import Options
 
-_SIZES = {"n": 2, "d_in": 3, "hidden": 4, "d_out": 5, "depth": 1}
 _ELEMENTS = 2**28
 
 
@@ -24,7 +24,7 @@ def parse(given: Mapping[str, Any]) -> Options:
     """
     dtype: torch.dtype = getattr(torch, given["dtype"])
     device = _device(given["device"])
-    sizes = {name: given[name] for name in _SIZES if given[name] is not None}
+    sizes = {name: given[name] for name in SIZES if given[name] is not None}
     tensors: dict[str, Tensor] = {}
     for name, width in (("x", "d_in"), ("y", "d_out")):
         if given[name] is not None:
@@ -34,7 +34,7 @@ def parse(given: Mapping[str, Any]) -> Options:
             )
             tensors[name] = tensor
             sizes["n"], sizes[width] = tensor.shape
-    sizes = _SIZES | sizes
+    sizes = SIZES | sizes
     _check_room(sizes)
     return Options(
         **sizes,

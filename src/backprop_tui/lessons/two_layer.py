@@ -18,6 +18,7 @@ from ..session import Training
 from ..steps import Step, Trace
 from ..tape import Tape, Update, Value
 from ..walk import walk
+from . import title
 from .dimensions import dimensions
 
 
@@ -79,7 +80,7 @@ class TwoLayer(Training):
 
     def __init__(self, options: Options | None = None) -> None:
         self.options = options = options or Options()
-        self.title = _title(options)
+        self.title = title(options.depth)
         self.iterations = options.iterations
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(options.seed)
@@ -240,7 +241,3 @@ def _notes(depth: int) -> dict[str, str]:
         "backward sum_rex2": "The same sum over the rows, one layer down.",
         "backward regx2": "The same product, one layer down: rex2 stands where re stood.",
     }
-
-
-def _title(options: Options) -> str:
-    return "two-layer ReLU net" if options.depth == 1 else f"{options.depth + 1}-layer ReLU net"

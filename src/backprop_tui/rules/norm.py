@@ -141,7 +141,7 @@ def batch_norm(
         dweight = (dy * normalized).sum(dims)
         dcentered = dy
         if training:
-            n = dy.numel() / dy.shape[1]
+            n = dy.numel() / dbias.numel()
             dcentered = dy - along(dbias / n, input) - normalized * along(dweight / n, input)
         gain = scale if weight is None else scale * along(weight, input)
         dinput = gain * dcentered
