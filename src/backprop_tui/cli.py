@@ -110,8 +110,13 @@ def _parser() -> argparse.ArgumentParser:
 
 def _lesson_options(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("the network, its data and its training")
-    words = ("batch size", "width of the input", "width of each hidden layer")
-    words += ("width of the output", "number of hidden layers")
+    words = [
+        "batch size",
+        "width of the input",
+        "width of each hidden layer",
+        "width of the output",
+        "number of hidden layers",
+    ]
     for (name, size), text in zip(SIZES.items(), words, strict=True):
         flag = f"--{name.replace('_', '-')}"
         group.add_argument(flag, type=_positive, metavar="N", help=f"{text} (default {size})")

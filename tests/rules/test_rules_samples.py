@@ -21,7 +21,7 @@ AUTOGRAD_IS_WRONG = {"as_strided_scatter"}
 
 
 # Where autograd has a convention of its own, and the rule follows it: the rule says how.
-CONVENTIONS = {"ctc_loss", "native_batch_norm", "native_layer_norm"}
+CONVENTIONS = {"ctc_loss", "native_batch_norm", "native_layer_norm", "normal"}
 
 
 # What torch computes in float32 at most.

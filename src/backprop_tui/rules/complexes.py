@@ -160,7 +160,7 @@ def view_as_complex(input):
 # Into another dtype: a real number becomes one with the imaginary part 0
 
 
-@rule(Tensor.cdouble, samples=either)
+@rule(Tensor.cdouble, samples=either)  # type: ignore[attr-defined]
 def cdouble(input, memory_format=None):
     """The same values as complex numbers of twice 64 bits."""
     y = input.to(torch.complex128)
@@ -172,7 +172,7 @@ def cdouble(input, memory_format=None):
     return y, backward
 
 
-@rule(Tensor.cfloat, samples=either)
+@rule(Tensor.cfloat, samples=either)  # type: ignore[attr-defined]
 def cfloat(input, memory_format=None):
     """The same values as complex numbers of twice 32 bits."""
     y = input.to(torch.complex64)

@@ -2,7 +2,6 @@
 
 import torch
 
-from .broadcast import unbroadcast
 from .cumulative import reversed_cumsum
 from .registry import rule, sample, spellings
 
@@ -82,12 +81,12 @@ def strips(y, x, dx, dim):
     areas = heights * widths
 
     def backward(dareas):
-        dheights = unbroadcast(dareas * widths, heights)
+        dheights = (dareas * widths).sum_to_size(heights.shape)
         edge = torch.zeros_like(dheights.narrow(dim, 0, 1))
         dy = (torch.cat([dheights, edge], dim) + torch.cat([edge, dheights], dim)) / 2
         if x is None:
             return dy, None
-        dwidths = unbroadcast(dareas * heights, widths)
+        dwidths = (dareas * heights).sum_to_size(widths.shape)
         dx = difference_adjoint(dwidths, dim).reshape(x.shape)
         return dy, dx
 

@@ -2,7 +2,6 @@
 
 import torch
 
-from .broadcast import unbroadcast
 from .registry import rule, sample, spellings
 from .samples import complex_normal
 
@@ -80,7 +79,8 @@ def lstsq(A, B, rcond=None, *, driver=None):
             r = (A @ solution - right_side).conj() * dresiduals.unsqueeze(-2)
             dA = dA + 2 * r @ solution.mT
             dB = dB - 2 * r
-        dB = unbroadcast(dB, right_side).reshape(B.shape)
-        return unbroadcast(dA, A), dB
+        dA = dA.sum_to_size(A.shape)
+        dB = dB.sum_to_size(right_side.shape).reshape(B.shape)
+        return dA, dB
 
     return (X, residuals, rank, singular_values), backward

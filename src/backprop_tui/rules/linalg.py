@@ -6,7 +6,6 @@ derivative results for forward and reverse mode algorithmic differentiation".
 
 import torch
 
-from .broadcast import unbroadcast
 from .reduce import prod
 from .registry import rule, sample, spellings
 
@@ -74,8 +73,8 @@ def solve(A, B, *, left=True):
             dX = dX.unsqueeze(-1)
         dB = torch.linalg.solve(A.mT, dX, left=left)
         dA = -dB @ X.mT if left else -X.mT @ dB
-        dA = unbroadcast(dA, A)
-        dB = unbroadcast(dB, right_side).reshape(B.shape)
+        dA = dA.sum_to_size(A.shape)
+        dB = dB.sum_to_size(right_side.shape).reshape(B.shape)
         return dA, dB
 
     return (X.squeeze(-1) if vector else X), backward
@@ -115,8 +114,8 @@ def solve_triangular(A, B, *, upper, left=True, unitriangular=False):
     def backward(dX):
         dB = torch.linalg.solve_triangular(A.mT, dX, upper=not upper, **options)
         dA = -dB @ X.mT if left else -X.mT @ dB
-        dA = unbroadcast(triangle(dA, upper, unitriangular), A)
-        dB = unbroadcast(dB, B)
+        dA = triangle(dA, upper, unitriangular).sum_to_size(A.shape)
+        dB = dB.sum_to_size(B.shape)
         return dA, dB
 
     return X, backward
@@ -137,8 +136,8 @@ def triangular_solve(b, A, upper=True, transpose=False, unitriangular=False):
         db = torch.triangular_solve(dX, A, upper, not transpose, unitriangular).solution
         dsystem = -db @ X.mT
         dA = triangle(dsystem.mT if transpose else dsystem, upper, unitriangular)
-        dA = unbroadcast(dA + dcoefficients, A)
-        db = unbroadcast(db, b)
+        dA = (dA + dcoefficients).sum_to_size(A.shape)
+        db = db.sum_to_size(b.shape)
         return db, dA
 
     return (X, coefficients), backward

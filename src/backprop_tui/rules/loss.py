@@ -156,8 +156,9 @@ def cross_entropy(
             dtarget = -(1 - label_smoothing) * w * log_p * dlosses
         else:
             dlosses = torch.where(kept.unsqueeze(dim), dlosses, 0)
-            chosen = -(1 - label_smoothing) * aim.unsqueeze(dim) * dlosses
-            dlog_p = torch.zeros_like(log_p).scatter_(dim, index.unsqueeze(dim), chosen)
+            dchosen = -(1 - label_smoothing) * aim.unsqueeze(dim) * dlosses
+            zeros = dchosen.new_zeros(log_p.shape)
+            dlog_p = zeros.scatter(dim, index.unsqueeze(dim), dchosen)
             if label_smoothing:
                 dlog_p = dlog_p - label_smoothing / classes * w * dlosses
         dlogsumexp = -dlog_p.sum(dim, keepdim=True)

@@ -137,14 +137,16 @@ def batch_norm(
         y = y + along(bias, input)
 
     def backward(dy):
-        dbias = dy.sum(dims)
-        dweight = (dy * normalized).sum(dims)
+        total = dy.sum(dims, keepdim=True)
+        overlap = (dy * normalized).sum(dims, keepdim=True)
         dcentered = dy
         if training:
-            n = dy.numel() / dbias.numel()
-            dcentered = dy - along(dbias / n, input) - normalized * along(dweight / n, input)
+            n = dy.numel() / total.numel()
+            dcentered = dy - total / n - normalized * (overlap / n)
         gain = scale if weight is None else scale * along(weight, input)
         dinput = gain * dcentered
+        dweight = None if weight is None else overlap.reshape(weight.shape)
+        dbias = None if bias is None else total.reshape(bias.shape)
         return dinput, None, None, dweight, dbias
 
     return y, backward

@@ -95,6 +95,18 @@ def ldexp(input, other):
     return y, backward
 
 
+@rule(*spellings("frexp"), samples=lambda make: [sample(make(2, 3))])
+def frexp(input):
+    """x = m·2ᵉ with |m| in [½, 1) and an integer e: m moves as x·2⁻ᵉ, and e does not move."""
+    mantissa, exponent = torch.frexp(input)
+
+    def backward(dmantissa, dexponent):
+        dinput = torch.ldexp(dmantissa, -exponent)
+        return dinput
+
+    return (mantissa, exponent), backward
+
+
 @rule(*spellings("xlogy"), torch.special.xlogy, samples=positive_pairs)
 def xlogy(input, other):
     """y = a·ln b, and 0 where a is 0: ∂y/∂a = ln b, ∂y/∂b = a/b."""

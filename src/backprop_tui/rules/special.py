@@ -206,6 +206,25 @@ def logit(input, eps=None):
     return y, backward
 
 
+@rule(
+    *spellings("mvlgamma"),
+    torch.special.multigammaln,
+    samples=lambda make: [sample(2 + make.positive(2, 3), 3)],
+)
+def mvlgamma(input, p):
+    """The multivariate log-gamma: the sum of ln Γ(x − j/2) over j < p, and a constant."""
+    shifts = torch.arange(p, device=input.device, dtype=input.dtype) / 2
+    shifted = input.unsqueeze(-1) - shifts
+    y = torch.lgamma(shifted).sum(-1) + p * (p - 1) / 4 * math.log(math.pi)
+
+    def backward(dy):
+        slope = torch.digamma(shifted).sum(-1)
+        dinput = dy * slope
+        return dinput
+
+    return y, backward
+
+
 def polygamma_samples(make):
     yield sample(1, make.positive(2, 3))
 

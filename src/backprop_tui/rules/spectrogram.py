@@ -21,6 +21,19 @@ def overlap_add(frames, hop, length):
     return signal.index_add(-1, places.flatten(), frames.flatten(-2))
 
 
+def framed(signal, n_fft, hop, edge, mode):
+    """The frames of a signal with borders, …×T×N, and their backward."""
+    padded, pad_backward = pad(signal, (edge, edge), mode)
+    frames = padded.unfold(-1, n_fft, hop)
+
+    def backward(dframes):
+        dpadded = overlap_add(dframes, hop, padded.shape[-1])
+        dsignal = pad_backward(as_dtype(dpadded, signal.dtype))
+        return dsignal
+
+    return frames, backward
+
+
 def centered(window, n_fft, win_length, like):
     """A window of win_length, ones if none is given, with zeros on both sides up to n_fft."""
     size = n_fft if win_length is None else win_length
@@ -54,11 +67,9 @@ def stft(
     edge = n_fft // 2 if center else 0
     if align_to_window:
         edge = (n_fft - win_length) // 2
-    mode = pad_mode if center else "constant"
-    batch = input.reshape(-1, input.shape[-1])
-    padded, pad_backward = pad(batch, (edge, edge), mode)
+    signal = input.reshape(-1, input.shape[-1])
+    frames, frames_backward = framed(signal, n_fft, hop, edge, pad_mode if center else "constant")
     weights, window_backward = centered(window, n_fft, win_length, input)
-    frames = padded.unfold(-1, n_fft, hop)
     windowed = frames * weights
     half = not windowed.is_complex() if onesided is None else onesided
     transform = rfft if half else fft
@@ -74,9 +85,29 @@ def stft(
         dwindowed = transform_backward(dspectrum)
         dweights = as_dtype((dwindowed * frames).sum((0, 1)), weights.dtype)
         dwindow = window_backward(dweights)
-        dpadded = overlap_add(dwindowed * weights, hop, padded.shape[-1])
-        dinput = pad_backward(as_dtype(dpadded, input.dtype)).reshape(input.shape)
+        dinput = frames_backward(dwindowed * weights).reshape(input.shape)
         return dinput, None, None, None, dwindow
+
+    return y, backward
+
+
+def least_squares(frames, weights, hop, start, end):
+    """The signal from `start` to `end` whose frames, windowed, come nearest to those given."""
+    count, n_fft = frames.shape[-2:]
+    whole = n_fft + hop * (count - 1)
+    squares = (weights * weights).expand(count, n_fft)
+    envelope = F.pad(overlap_add(squares, hop, whole), (-start, end - whole), value=1)
+    summed = F.pad(overlap_add(frames * weights, hop, whole), (-start, end - whole))
+    y = summed / envelope
+
+    def backward(dy):
+        dsummed = dy / envelope
+        denvelope = -dsummed * y
+        dwindowed = F.pad(dsummed, (start, whole - end)).unfold(-1, n_fft, hop)
+        dsquares = F.pad(denvelope, (start, whole - end)).unfold(-1, n_fft, hop)
+        dframes = dwindowed * weights
+        dweights = (dwindowed * frames + 2 * dsquares * weights).sum_to_size(weights.shape)
+        return dframes, as_dtype(dweights, weights.dtype)
 
     return y, backward
 
@@ -110,22 +141,13 @@ def istft(
     transform = ifft if return_complex else irfft
     spectrum = input.mT
     frames, transform_backward = transform(spectrum, n_fft, norm="ortho" if normalized else None)
-    whole = n_fft + hop * (spectrum.shape[-2] - 1)
     start = n_fft // 2 if center else 0
-    end = whole - start if length is None else start + length
-    squares = (weights * weights).expand(spectrum.shape[-2], n_fft)
-    envelope = F.pad(overlap_add(squares, hop, whole), (-start, end - whole), value=1)
-    signal = F.pad(overlap_add(frames * weights, hop, whole), (-start, end - whole))
-    y = signal / envelope
+    end = n_fft + hop * (spectrum.shape[-2] - 1) - start if length is None else start + length
+    y, signal_backward = least_squares(frames, weights, hop, start, end)
 
     def backward(dy):
-        dsignal = dy / envelope
-        denvelope = -dsignal * y
-        dwindowed = F.pad(dsignal, (start, whole - end)).unfold(-1, n_fft, hop)
-        dsquares = F.pad(denvelope, (start, whole - end)).unfold(-1, n_fft, hop)
-        dframes = dwindowed * weights
-        dweights = (dwindowed * frames + 2 * dsquares * weights).sum_to_size(weights.shape)
-        dwindow = window_backward(as_dtype(dweights, weights.dtype))
+        dframes, dweights = signal_backward(dy)
+        dwindow = window_backward(dweights)
         dinput = transform_backward(dframes).mT
         return dinput, None, None, None, dwindow
 

@@ -124,7 +124,15 @@ class TensorGrid(ScrollView, can_focus=True, inherit_bindings=False):
         number = self._format.width if self._format is not None else 1
         self.cell_width = max(number, label) + 1 + self._marked
         width = self._gutter + len(self._columns) * self.cell_width
-        self.virtual_size = Size(width, self._header + len(self._rows))
+        size = Size(width, self._header + len(self._rows))
+        if self._fits(size) and self._fits(self.virtual_size):
+            # No scrollbar comes or goes, so the screen need not be laid out anew.
+            self.set_reactive(TensorGrid.virtual_size, size)
+        else:
+            self.virtual_size = size
+
+    def _fits(self, size: Size) -> bool:
+        return size.width <= self.size.width and size.height <= self.size.height
 
     def _place(self, cursor: Sequence[int] | None) -> tuple[int, int]:
         if cursor is None:

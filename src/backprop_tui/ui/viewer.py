@@ -77,7 +77,7 @@ class Viewer(Widget):
         self._expander: Expander | None = None
         self._title = ""
         self._pending: Timer | None = None
-        self._fitted: tuple[str | int, str | int] = ("1fr", "1fr")
+        self._fitted: str | int = "1fr"
 
     def compose(self) -> ComposeResult:
         yield Static(id="headline")
@@ -157,7 +157,6 @@ class Viewer(Widget):
         self._shown = self._subject.difference() if self._different else self._subject.value
         self._grid.show(self._view.apply(self._shown), self._view.ranges(), cell)
         self._measure()
-        self._fit_grid()
         self._tell()
         self._entitle(self._name_of_view())
 
@@ -218,8 +217,9 @@ class Viewer(Widget):
             lines = readout.panel(self._statistics, self._words.size.width or 60, self._palette)
         elif self._right == "terms" and self._expander is not None and self._subject.value.numel():
             lines = readout.terms(self._expander.expand(self._index), self._palette)
-        if self.has_class("-words") != bool(lines):
-            self.set_class(bool(lines), "-words")
+        room = bool(lines) or (self._right == "terms" and self._expander is not None)
+        if self.has_class("-words") != room:
+            self.set_class(room, "-words")
             self._fit_grid()
         self._words.show(lines)
 
@@ -227,17 +227,14 @@ class Viewer(Widget):
         self.query_one(f"#{which}", Static).update(text, layout=False)
 
     def _fit_grid(self) -> None:
-        """Give the grid what its cells need, and the words the rest."""
-        needed, grid = self._grid.virtual_size, self._grid
-        width: str | int = "1fr"
+        """Share the room with the words, by its size alone: stepping from tensor to tensor
+        moves nothing, and the screen need not be laid out anew."""
         height: str | int = "1fr"
-        if self.has_class("-words") and self.has_class("-beside"):
-            width = min(needed.width + 1, self.size.width * 3 // 5)
-        elif self.has_class("-words"):
-            height = max(2, min(needed.height + 1, (self.size.height - 2) // 2))
-        if (width, height) != self._fitted:
-            self._fitted = (width, height)
-            grid.styles.width, grid.styles.height = width, height
+        if self.has_class("-words") and not self.has_class("-beside"):
+            height = max(2, (self.size.height - 1) // 2)
+        if height != self._fitted:
+            self._fitted = height
+            self._grid.styles.height = height
 
     # Statistics.
 
