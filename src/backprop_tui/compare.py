@@ -160,10 +160,10 @@ class Trial:
     ) -> None:
         self._reference: Tensor | None = None
         self._error = self._floor = 0.0
+        manual, autograd = manual.contiguous(), autograd.contiguous()
         if same_bits(manual, autograd):
             self._found = _equal(manual)
             return
-        manual, autograd = manual.contiguous(), autograd.contiguous()
         self._found = _differences(manual, autograd)
         if manual.shape != autograd.shape:
             self._found = replace(self._found, verdict=Verdict.DIFFERENT, rho=math.inf)

@@ -95,8 +95,7 @@ def _writes(node: ast.AST) -> bool:
     """A store into an element or attribute, or a call of a method that works in place."""
     if isinstance(node, (ast.Subscript, ast.Attribute)) and isinstance(node.ctx, ast.Store):
         return True
-    in_place = isinstance(node, ast.Attribute) and node.attr.endswith("_")
-    return in_place or isinstance(node, ast.Starred)
+    return isinstance(node, ast.Attribute) and node.attr.endswith("_")
 
 
 def _bound(statement: ast.stmt) -> set[str]:

@@ -114,6 +114,7 @@ class Alone:
         return max(verdicts, key=lambda verdict: verdict.rank, default=Verdict.UNCHECKED)
 
     def _verdict(self, value: int, manual: Tensor, autograd: Tensor) -> Verdict:
+        manual, autograd = manual.contiguous(), autograd.contiguous()
         if same_bits(manual, autograd):
             return Verdict.EXACT
         if surely_rounding(manual, autograd):

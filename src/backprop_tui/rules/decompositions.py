@@ -126,7 +126,7 @@ def qr_gradient(Q, R, gQ, gR):
     """gA of A = Q·R with R square.
 
     With M = R·gRᴴ − gQᴴ·Q, whose lower triangle mirrored to the upper one is copyltu(M):
-    gA = (gQ + Q·copyltu(M))·R⁻ᴴ (Walter and Lehmann, 2010, arXiv:1009.6112).
+    gA = (gQ + Q·copyltu(M))·R⁻ᴴ (Walter and Lehmann, 2010, arXiv:1001.1654).
     """
     M = R @ gR.mH - gQ.mH @ Q
     lower = M.tril(-1)

@@ -24,7 +24,7 @@ def hermitian_samples(make):
 
 @rule(torch.linalg.eigh, samples=hermitian_samples)
 def eigh(A, UPLO="L"):
-    """A = V·Λ·Vᴴ of a Hermitian A (Giles, 2008, section 3.1).
+    """A = V·Λ·Vᴴ of a Hermitian A (Giles, 2008).
 
     gA = V·(diag(gΛ) + F∘(Vᴴ·gV))·Vᴴ with Fᵢⱼ = 1/(λⱼ − λᵢ), and 0 on the diagonal. V only
     turns, so of Vᴴ·gV the antisymmetric half alone counts, and gA is symmetric as A is.

@@ -72,8 +72,8 @@ def gaussian_nll_loss(input, target, var, full=False, eps=1e-6, reduction="mean"
         dtarget = unbroadcast(-derror, target)
         dvar = None
         if isinstance(var, torch.Tensor):
-            dv = unbroadcast(dlosses * 0.5 * (1 - error * error / v) / v, v)
-            dvar = dv.reshape(var.shape)
+            dv = dlosses * 0.5 * (1 - error * error / v) / v
+            dvar = dv.sum_to_size(v.shape).reshape(var.shape)
         return dinput, dtarget, dvar
 
     return y, backward

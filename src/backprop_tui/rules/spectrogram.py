@@ -62,7 +62,7 @@ def stft(
     return_complex=None,
     align_to_window=None,
 ):
-    """y[…, k, t] = Σⱼ w[j]·x[t·hop + j]·e^(−2πi·jk/N): dx is cut, transformed and added up."""
+    """The transforms of overlapping frames, y[…, k, t] = Σⱼ w[j]·x[t·hop + j]·e^(−2πi·jk/N)."""
     hop = n_fft // 4 if hop_length is None else hop_length
     edge = n_fft // 2 if center else 0
     if align_to_window:
@@ -75,7 +75,7 @@ def stft(
     transform = rfft if half else fft
     spectrum, transform_backward = transform(windowed, norm="ortho" if normalized else None)
     y = spectrum.mT.reshape(*input.shape[:-1], spectrum.shape[-1], spectrum.shape[-2])
-    if not (return_complex or input.is_complex()):
+    if not (windowed.is_complex() if return_complex is None else return_complex):
         y = torch.view_as_real(y)
 
     def backward(dy):
@@ -84,7 +84,7 @@ def stft(
         dspectrum = dy.reshape(spectrum.mT.shape).mT
         dwindowed = transform_backward(dspectrum)
         dweights = as_dtype((dwindowed * frames).sum((0, 1)), weights.dtype)
-        dwindow = window_backward(dweights)
+        dwindow = None if window is None else window_backward(dweights)
         dinput = frames_backward(dwindowed * weights).reshape(input.shape)
         return dinput, None, None, None, dwindow
 
@@ -147,7 +147,7 @@ def istft(
 
     def backward(dy):
         dframes, dweights = signal_backward(dy)
-        dwindow = window_backward(dweights)
+        dwindow = None if window is None else window_backward(dweights)
         dinput = transform_backward(dframes).mT
         return dinput, None, None, None, dwindow
 

@@ -59,6 +59,10 @@ def corrcoef(input):
         return C / C, lambda dy: torch.zeros_like(input)
     s = C.diagonal().real.sqrt()
     R = C / s.unsqueeze(1) / s
+    if C.is_complex():
+        y = torch.complex(R.real.clamp(-1, 1), R.imag.clamp(-1, 1))
+    else:
+        y = R.clamp(-1, 1)
 
     def backward(dy):
         dC = dy / s.unsqueeze(1) / s
@@ -68,7 +72,7 @@ def corrcoef(input):
         dinput, *_ = cov_backward(dC)
         return dinput
 
-    return R.clamp(-1, 1), backward
+    return y, backward
 
 
 def quantile_samples(make):

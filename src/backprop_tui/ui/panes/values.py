@@ -22,6 +22,11 @@ LABEL = 12
 """A label takes at most this many cells before its shape."""
 
 
+def shortened(label: str, room: int) -> str:
+    """A label in `room` cells; of a long path the end says most."""
+    return label if len(label) <= room else f"…{label[len(label) - room + 1 :]}"
+
+
 @dataclass(frozen=True)
 class Look:
     """How one row stands at the cursor."""
@@ -146,7 +151,7 @@ class ValuePane(LinePane):
         if look.computed:
             tone = f"bold {palette.accent if look.current else palette.text}"
             tone = f"bold {palette.formula}" if look.operand and not look.current else tone
-        out.append(f"{row.label:<{self._label}}"[: max(self._label, 1)], tone)
+        out.append(f"{shortened(row.label, self._label - 1):<{self._label}}", tone)
         small = look.computed and row.value.dim() == 0
         if small:
             out.append(render.number(float(row.value), 9), f"bold {palette.bright}")
