@@ -306,6 +306,8 @@ class _Walker:
 def _by_hand(update: Update, rule: Callable[..., Tensor]) -> tuple[list[Line], Comparison]:
     """The lines of an update rule, and how its result compares with torch's."""
     options = {**update.state, **update.options}
+    if issubclass(update.optimizer, torch.optim.AdamW):
+        options["decoupled_weight_decay"] = True  # which torch says in its groups since 2.7
     with torch.no_grad():
         lines, manual = trace(rule, update.before, update.grad, **options)
 
