@@ -11,8 +11,8 @@ from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 import backprop_tui as bp
-from backprop_tui.report import AGREED
 from backprop_tui.compare import Verdict
+from backprop_tui.report import AGREED
 
 from .models import GPT, ResNet
 
@@ -231,7 +231,11 @@ class CastsInside(Exp):
 
 @pytest.mark.parametrize(
     ("function", "verdict"),
-    [(Exp, Verdict.ROUNDING), (WrongByOneMillionth, Verdict.DIFFERENT), (CastsInside, Verdict.ROUNDING)],
+    [
+        (Exp, Verdict.ROUNDING),
+        (WrongByOneMillionth, Verdict.DIFFERENT),
+        (CastsInside, Verdict.ROUNDING),
+    ],
 )
 def test_a_custom_function_is_judged_by_finite_differences(function, verdict):
     model = nn.Linear(3, 3)
@@ -364,7 +368,14 @@ def test_no_backward_is_said():
 
 def test_an_exception_of_the_users_passes_and_leaves_a_partial_tape():
     model, wrong = tiny(), torch.randn(2, 7)
-    with pytest.raises(RuntimeError, match="shapes"), bp.record(model) as tape:
-        model[0](Z)
-        model(wrong)
+    tape = bp.Tape()
+
+    def step() -> None:
+        nonlocal tape
+        with bp.record(model) as tape:
+            model[0](Z)
+            model(wrong)
+
+    with pytest.raises(RuntimeError, match="shapes"):
+        step()
     assert [op.name for op in tape.ops] == ["linear"]

@@ -76,7 +76,11 @@ def trained(make: Callable[[], nn.Module], loss_of: Loss, observed: bool) -> lis
             step()
     left = [*losses, *(p.detach() for p in model.parameters()), *model.buffers()]
     left += [p.grad for p in model.parameters() if p.grad is not None]
-    return [*left, torch.get_rng_state(), torch.from_numpy(np.random.get_state(legacy=False)["state"]["key"])]
+    return [
+        *left,
+        torch.get_rng_state(),
+        torch.from_numpy(np.random.get_state(legacy=False)["state"]["key"]),
+    ]
 
 
 @pytest.mark.parametrize(("make", "loss_of"), MODELS)

@@ -31,10 +31,9 @@ def environment(tmp_path: Path) -> dict[str, str]:
 
 
 @pytest.fixture(params=[(80, 24), (120, 40), (200, 60)], ids=lambda size: "×".join(map(str, size)))
-def lesson(
-    request: pytest.FixtureRequest, environment: dict[str, str]
-) -> Iterator[Terminal]:
-    with Terminal(*request.param, PROGRAM, env=environment) as terminal:
+def lesson(request: pytest.FixtureRequest, environment: dict[str, str]) -> Iterator[Terminal]:
+    width, height = request.param
+    with Terminal(width, height, PROGRAM, env=environment) as terminal:
         terminal.wait_for(READY, SLOW)
         yield terminal
 

@@ -6,8 +6,8 @@ import pytest
 import torch
 from torch import nn
 
-from backprop_tui.report import AGREED
 from backprop_tui.recorder import record
+from backprop_tui.report import AGREED
 from backprop_tui.rules.optimizer import UPDATES
 from backprop_tui.walk import walk
 

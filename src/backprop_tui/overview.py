@@ -49,7 +49,7 @@ class Overview:
         self.trace = self._trace()
 
     def into(self, group: int) -> Trace | None:
-        """The rule of one op, line by line, fed with autograd's own cotangents; None without a rule."""
+        """The rule of one op line by line, fed with autograd's own cotangents; None without."""
         op = self._ops.get(group)
         if op is None or registry.find(op.function) is None:
             return None

@@ -84,7 +84,7 @@ Applied = Callable[[type, Callable[..., Any], tuple[Any, ...], dict[str, Any]], 
 
 @contextmanager
 def function_applied(observe: Applied) -> Iterator[None]:
-    """Every ``MyFunction.apply(*args)`` in this block is ``observe(MyFunction, apply, args, kwargs)``.
+    """Every ``MyFunction.apply(*args)`` here is ``observe(MyFunction, apply, args, kwargs)``.
 
     No torch function mode reports it. The classmethod is put on
     ``torch.autograd.function._SingleLevelFunction``, the class between Function and C++,

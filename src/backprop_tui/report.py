@@ -231,5 +231,3 @@ def badge(verdict: Verdict, nonfinite: int) -> Text:
     """``✓ exact``, and how many elements are not finite."""
     said = f" ({nonfinite} not finite)" if nonfinite else ""
     return Text(f"{verdict.glyph} {verdict}{said}", _COLOURS.get(verdict, ""))
-
-

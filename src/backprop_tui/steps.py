@@ -1,4 +1,4 @@
-"""A whole training step as a list of small steps: what the screen, the transcript and the REPL read."""
+"""A training step as a list of small steps: what the screen, the transcript and the REPL read."""
 
 from __future__ import annotations
 

@@ -3,6 +3,8 @@
 What stands here needs no torch: it is on the screen before torch is imported.
 """
 
+from itertools import pairwise
+
 LESSONS = {
     "two-layer": "a two-layer ReLU net, every gradient by hand beside autograd's",
 }
@@ -19,7 +21,7 @@ def title(depth: int) -> str:
 def intro(n: int, d_in: int, hidden: int, d_out: int, depth: int) -> str:
     """The net in a few short lines: its layers and their shapes."""
     widths = [d_in, *[hidden] * depth, d_out]
-    layers = [f"Linear {a}→{b}" for a, b in zip(widths, widths[1:], strict=False)]
+    layers = [f"Linear {a}→{b}" for a, b in pairwise(widths)]
     return "\n".join(
         [
             f"x {n}×{d_in}",

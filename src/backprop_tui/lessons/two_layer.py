@@ -233,10 +233,12 @@ def _notes(depth: int) -> dict[str, str]:
         "loss re": "The error. The backward pass will bind re again, to twice this.",
         "loss loss": "Squared error, summed: MSELoss(reduction='sum') has no factor 1/2.",
         "backward dloss": "dL/dL = 1: the first gradient is where every other one comes from.",
-        "backward re": f"dL/dx{last} = 2 (x{last} − y): there is no 1/2 in the loss, so the 2 stays.",
+        "backward re": f"dL/dx{last} = 2 (x{last} − y): the loss has no 1/2, so the 2 stays.",
         "backward res": "A bias is added to every row, so its gradient sums over the rows.",
-        f"backward rex{last - 2}": "A weight's gradient: what came in from above, with what went in below.",
-        "backward reP2": "Back through the layer: each unit is blamed as much as its weights carried.",
+        f"backward rex{last - 2}": (
+            "A weight's gradient: what came in from above, with what went in below."
+        ),
+        "backward reP2": "Back through the layer: each unit is blamed by what its weights carried.",
         "backward rex2": "The mask again: what was off in the forward pass passes nothing back.",
         "backward sum_rex2": "The same sum over the rows, one layer down.",
         "backward regx2": "The same product, one layer down: rex2 stands where re stood.",

@@ -74,7 +74,7 @@ def crossed(along, sizes):
     """
     index = torch.zeros_like(along[0][0][0]).unsqueeze(-1)
     weight = torch.ones_like(index)
-    slopes = []
+    slopes: list[torch.Tensor] = []
     for found, size in zip(along, sizes, strict=True):
         i, w, s = (torch.stack(parts, -1).unsqueeze(-2) for parts in zip(*found, strict=True))
         outside = ~((i >= 0) & (i < size))
