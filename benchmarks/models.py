@@ -69,7 +69,7 @@ def resnet18() -> Case:
 
 
 CASES: dict[str, Callable[[], Case]] = {
-    "tiny MLP": lambda: mlp(32, 3, 16),
+    "tiny MLP 128×3": lambda: mlp(128, 3, 128),
     "MLP 1024×8": lambda: mlp(1024, 8, 64),
     "GPT-2 124M": gpt2,
     "ResNet-18": resnet18,

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections import Counter, defaultdict
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
 from torch import Tensor
 
-from .identity import Edge, Identities
+from .identity import Edge, Identities, edge_of
 from .private import sequence_number, snapshot
 from .tape import Op
 
@@ -50,10 +50,12 @@ def capture(
     stages = set(_stages(ops, identities))
     shared = frozenset(value for value, count in readers.items() if count > 1 or value in hooked)
     shared |= stages
-    captured = Captured(shared=shared, unseen=unseen_nodes(roots, spans))
+    nodes = _below(roots)
+    captured = Captured(shared=shared, unseen=tuple(_unseen(nodes, spans)))
     by_node: dict[Any, dict[int, int]] = defaultdict(dict)
     for value, (node, number) in identities.edges():
-        by_node[node][number] = value
+        if node in nodes:
+            by_node[node][number] = value
     with ExitStack() as exits:
         for node, numbers in by_node.items():
             exits.callback(node.register_prehook(_whole(numbers, captured.cotangents)).remove)
@@ -68,26 +70,31 @@ def capture(
             captured.cotangents[value] = part if before is None else before + part
 
 
-def unseen_nodes(roots: Sequence[Tensor], spans: Sequence[Span]) -> tuple[str, ...]:
-    """The nodes below `roots` that were made while no op of the tape ran.
+def _below(roots: Sequence[Tensor]) -> set[Any]:
+    """The nodes of autograd's graph that a backward pass from `roots` may come to."""
+    pending = [edge[0] for root in roots if (edge := edge_of(root))]
+    found = set(pending)
+    while pending:
+        for below, _ in pending.pop().next_functions:
+            if below is not None and below not in found:
+                found.add(below)
+                pending.append(below)
+    return found
+
+
+def _unseen(nodes: Iterable[Any], spans: Sequence[Span]) -> Iterator[str]:
+    """The nodes that were made while no op of the tape ran.
 
     `spans` are autograd's sequence numbers before and after each op, in order.
     """
     starts = [first for first, _ in spans]
-    pending = [root.grad_fn for root in roots if root.grad_fn is not None]
-    seen, found = set(pending), []
-    while pending:
-        node = pending.pop()
-        if node.name() != "torch::autograd::AccumulateGrad":
+    for node in nodes:
+        name = node.name()
+        if name != "torch::autograd::AccumulateGrad":
             number = sequence_number(node)
             at = bisect_right(starts, number) - 1
             if at < 0 or number >= spans[at][1]:
-                found.append(node.name())
-        for below, _ in node.next_functions:
-            if below is not None and below not in seen:
-                seen.add(below)
-                pending.append(below)
-    return tuple(found)
+                yield name
 
 
 def _whole(numbers: dict[int, int], cotangents: dict[int, Tensor]) -> Callable[[Any], None]:

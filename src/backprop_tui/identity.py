@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from .private import snapshot
+from .private import snapshot, unchanged
 from .tape import Value
 
 Edge = tuple[Any, int]  # a node of autograd's graph, and the number of its output
@@ -28,6 +28,7 @@ class Identities:
         self._known: dict[Hashable, int] = {}
         self._edges: dict[int, Edge] = {}  # value -> its gradient edge
         self._kept: list[Tensor] = []  # leaves, alive so that an id stays theirs
+        self._outside: dict[Hashable, weakref.ref[Tensor]] = {}  # what needs no gradient
 
     def find(self, tensor: Tensor) -> int | None:
         """The value that `tensor` is, None if the tape has not seen it."""
@@ -38,7 +39,7 @@ class Identities:
         key = _key(tensor)
         index = self.virtual(tensor, leaf)
         if key not in self._known and not tensor.requires_grad:
-            weakref.finalize(tensor, self._known.pop, key, None).atexit = False
+            self._outside[key] = weakref.ref(tensor, lambda _: self._gone(key))
         if tensor.requires_grad:
             if tensor.grad_fn is None:
                 self._kept.append(tensor)
@@ -55,6 +56,11 @@ class Identities:
         self.values.append(Value(index, name, snapshot(tensor), tensor.requires_grad, leaf))
         return index
 
+    def content(self, index: int, tensor: Tensor) -> Tensor:
+        """A snapshot of `tensor`, which is the value `index`: the value's own while it holds."""
+        kept = self.values[index].tensor
+        return kept if unchanged(tensor, kept) else snapshot(tensor)
+
     def edge(self, index: int) -> Edge | None:
         """The gradient edge of a value, None where autograd has none."""
         return self._edges.get(index)
@@ -68,6 +74,12 @@ class Identities:
         self._known.clear()
         self._edges.clear()
         self._kept.clear()
+        self._outside.clear()
+
+    def _gone(self, key: Hashable) -> None:
+        """The tensor is no more, and another may get its id."""
+        self._known.pop(key, None)
+        self._outside.pop(key, None)
 
 
 def edge_of(tensor: Tensor) -> Edge | None:
@@ -79,8 +91,12 @@ def edge_of(tensor: Tensor) -> Edge | None:
         return tensor.grad_fn, tensor.output_nr
     if tensor._is_view() and not torch.is_grad_enabled():
         return None
-    edge = torch.autograd.graph.get_gradient_edge(tensor)
-    return edge.node, edge.output_nr
+    if not torch.is_grad_enabled():
+        edge = torch.autograd.graph.get_gradient_edge(tensor)
+        return edge.node, edge.output_nr
+    made = tensor.view_as(tensor).grad_fn
+    assert made is not None
+    return made.next_functions[0]
 
 
 def _key(tensor: Tensor) -> Hashable:

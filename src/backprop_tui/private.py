@@ -26,6 +26,18 @@ def snapshot(tensor: Tensor) -> Tensor:
             return detached.clone()
 
 
+def unchanged(tensor: Tensor, kept: Tensor) -> bool:
+    """Whether `kept`, a snapshot of `tensor` from before, still shares its memory.
+
+    The first to write to memory that a copy-on-write clone shares moves away. The address
+    is read by ``torch._C._data_address``, since ``data_ptr`` counts as a write.
+    """
+    if kept.shape != tensor.shape or kept.stride() != tensor.stride():
+        return False
+    address: Callable[[Tensor], int] = torch._C._data_address  # type: ignore[attr-defined]
+    return address(kept) == address(tensor)
+
+
 def unseen() -> AbstractContextManager[None]:
     """Torch calls in this block are the debugger's own: no mode sees them."""
     disabled: AbstractContextManager[None] = torch._C.DisableTorchFunction()

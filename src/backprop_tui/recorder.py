@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import sys
 import types
@@ -99,27 +100,15 @@ _QUERIES = frozenset(
 )
 # Ops that draw random numbers; the generators' states are kept, to replay the same draw.
 _RANDOM = frozenset(
-    [
-        "dropout",
-        "dropout_",
-        "dropout1d",
-        "dropout2d",
-        "dropout3d",
-        "alpha_dropout",
-        "feature_alpha_dropout",
-        "rrelu",
-        "rrelu_",
-        "bernoulli",
-        "scaled_dot_product_attention",
-        "multi_head_attention_forward",
-        "gumbel_softmax",
-        "fractional_max_pool2d",
-        "fractional_max_pool3d",
-        "lstm",
-        "gru",
-        "rnn_tanh",
-        "rnn_relu",
-    ]
+    {
+        *("dropout", "dropout_", "dropout1d", "dropout2d", "dropout3d", "feature_dropout"),
+        *("feature_dropout_", "alpha_dropout", "alpha_dropout_", "feature_alpha_dropout"),
+        *("feature_alpha_dropout_", "rrelu", "rrelu_", "bernoulli", "gumbel_softmax"),
+        *("scaled_dot_product_attention", "multi_head_attention_forward"),
+        *("fractional_max_pool2d", "fractional_max_pool3d"),
+        *("fractional_max_pool2d_with_indices", "fractional_max_pool3d_with_indices"),
+        *("lstm", "gru", "rnn_tanh", "rnn_relu"),
+    }
 )
 _DIFFERENTIATING = frozenset((Tensor.backward, torch.autograd.backward, torch.autograd.grad))
 
@@ -151,8 +140,7 @@ class Recorder(TorchFunctionMode):
         self._depth = 0
         self._exits = ExitStack()
         self._paths = {module: path for path, module in model.named_modules()} if model else {}
-        named = [*model.named_parameters(), *model.named_buffers()] if model else []
-        self._names = {id(tensor): name for name, tensor in named}
+        self._names = _names(self._paths)
         self._identities = Identities(self._names)
 
     def __enter__(self) -> Tape:
@@ -254,8 +242,7 @@ class Recorder(TorchFunctionMode):
         base = _base(written) if written is not None else None
         before = self._read(base) if base is not None else -1
         base_was = snapshot(base) if base is not None else None
-        inputs = tuple(self._read(tensor) for tensor in tensors((args, kwargs)))
-        saved_args, saved_kwargs = map_tensors(snapshot, (args, dict(kwargs)))
+        inputs, (saved_args, saved_kwargs) = self._keep((args, dict(kwargs)))
         ambient = _ambient(name, args)
         output = run(*args, **kwargs)
         self._spans.append((first, next_sequence_number()))
@@ -263,6 +250,8 @@ class Recorder(TorchFunctionMode):
         if not results:
             return output
         through_view = base is not None and base.requires_grad
+        made = self._identities.virtual if through_view else self._made
+        indices = tuple(map(made, results))
         op = Op(
             index=len(self._ops),
             name=name,
@@ -270,11 +259,8 @@ class Recorder(TorchFunctionMode):
             args=saved_args,
             kwargs=saved_kwargs,
             inputs=inputs,
-            outputs=tuple(snapshot(tensor) for tensor in results),
-            results=tuple(
-                self._identities.virtual(tensor) if through_view else self._made(tensor)
-                for tensor in results
-            ),
+            outputs=tuple(map(self._identities.content, indices, results)),
+            results=indices,
             node=next((t.grad_fn.name() for t in results if t.grad_fn is not None), ""),
             module=self._paths.get(self._modules[-1], "") if self._modules else "",
             module_type=type(self._modules[-1]).__name__ if self._modules else "",
@@ -286,6 +272,22 @@ class Recorder(TorchFunctionMode):
         if through_view and base is not None and base_was is not None:
             self._scatter(op, base, base_was, before, written)
         return output
+
+    def _keep(self, arguments: Any) -> tuple[tuple[int, ...], Any]:
+        """The values that arguments are, and the same arguments with their tensors kept.
+
+        No two of the tensors are one object, so that each stands for its own argument.
+        """
+        inputs: list[int] = []
+
+        def keep(tensor: Tensor) -> Tensor:
+            index = self._read(tensor)
+            again = index in inputs
+            inputs.append(index)
+            return snapshot(tensor) if again else self._identities.content(index, tensor)
+
+        kept = map_tensors(keep, arguments)
+        return tuple(inputs), kept
 
     def _read(self, tensor: Tensor) -> int:
         """The value that `tensor` is: known, a view regenerated, or new from outside."""
@@ -423,6 +425,16 @@ class Recorder(TorchFunctionMode):
         self._stepping.clear()
 
 
+def _names(paths: Mapping[nn.Module, str]) -> dict[int, str]:
+    """The id of every parameter and buffer -> the first path to it."""
+    names: dict[int, str] = {}
+    for module, path in paths.items():
+        for name, tensor in (*module._parameters.items(), *module._buffers.items()):
+            if tensor is not None:
+                names.setdefault(id(tensor), f"{path}.{name}" if path else name)
+    return names
+
+
 def _written(name: str, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Tensor | None:
     """The tensor that an op works on in place, None for one that does not."""
     in_place = name == "__setitem__" or (name[-1:] == "_" and name[-2:] != "__")
@@ -439,11 +451,10 @@ def _base(written: Tensor) -> Tensor | None:
 
 
 def _ambient(name: str, args: tuple[Any, ...]) -> Ambient:
-    autocast = {
-        device: torch.get_autocast_dtype(device)
-        for device in ("cpu", "cuda")
-        if torch.is_autocast_enabled(device)
-    }
+    devices = [device for device in ("cpu", "cuda") if torch.is_autocast_enabled(device)]
+    if not devices and name not in _RANDOM:
+        return _NOTHING
+    autocast = {device: torch.get_autocast_dtype(device) for device in devices}
     rng = {}
     if name in _RANDOM:
         rng["cpu"] = torch.get_rng_state()
@@ -477,11 +488,16 @@ def _source() -> Source | None:
     """The innermost frame that is neither torch's nor the recorder's."""
     frame: types.FrameType | None = sys._getframe(2)
     while frame is not None:
-        file = frame.f_code.co_filename
-        if file not in _OURS and file[0] != "<" and not file.startswith(_TORCH):
-            return Source(file, frame.f_lineno, frame.f_code.co_name)
+        code = frame.f_code
+        if _is_users(code.co_filename):
+            return Source(code.co_filename, frame.f_lineno, code.co_name)
         frame = frame.f_back
     return None
+
+
+@functools.lru_cache(maxsize=4096)
+def _is_users(file: str) -> bool:
+    return file not in _OURS and file[0] != "<" and not file.startswith(_TORCH)
 
 
 def record(model: nn.Module | None = None) -> Recorder:

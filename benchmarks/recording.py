@@ -1,0 +1,54 @@
+"""What recording and checking a model cost, over its plain forward and backward pass.
+
+Every figure is a ratio from one process of its own (`probe`), which takes both sides in turn.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from importlib.util import find_spec
+
+from .measure import Row, ratio, table
+from .models import CASES
+
+RECORDED = {"tiny MLP 128×3": 2.0, "MLP 1024×8": 1.15, "GPT-2 124M": 1.30, "ResNet-18": 1.30}
+MANUAL, CHECK, MEMORY = 1.3, 6.0, 1.7
+LARGE = "GPT-2 124M"
+
+
+def probed(what: str, case: str, kind: str) -> float:
+    """What a fresh process measured."""
+    command = [sys.executable, "-m", "benchmarks.probe", what, case, kind]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    return float(done.stdout.split()[-1])
+
+
+def time_rows(case: str) -> Iterator[Row]:
+    """Recorded, beside torchlens where it is installed; by hand alone; and the whole check."""
+    yield ratio(f"{case}: recorded, over plain", probed("time", case, "recorded"), RECORDED[case])
+    if find_spec("torchlens"):
+        yield ratio("— by torchlens, with its gradients", probed("time", case, "torchlens"))
+    yield ratio("— derived by hand", probed("time", case, "manual"), MANUAL)
+    yield ratio("— checked: chained, isolated, float64", probed("time", case, "check"), CHECK)
+
+
+def memory_rows() -> Iterator[Row]:
+    """The most memory that a step needs over what stands before it."""
+    plain = probed("memory", LARGE, "plain")
+    yield Row(f"{LARGE}: peak memory of a plain step", f"{plain / 2**20:.0f} MiB")
+    recorded = probed("memory", LARGE, "recorded")
+    yield ratio("— recorded, over plain", recorded / plain, MEMORY)
+    if find_spec("torchlens"):
+        yield ratio("— by torchlens", probed("memory", LARGE, "torchlens") / plain)
+    yield ratio("— checked", probed("memory", LARGE, "check") / plain)
+
+
+def rows() -> list[Row]:
+    """Times of every model, and the memory of the largest."""
+    return [row for case in CASES for row in time_rows(case)] + list(memory_rows())
+
+
+if __name__ == "__main__":
+    print(table(rows()))
