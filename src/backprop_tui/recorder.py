@@ -110,6 +110,7 @@ _RANDOM = frozenset(
         *("lstm", "gru", "rnn_tanh", "rnn_relu"),
     }
 )
+_NOTHING = Ambient()
 _DIFFERENTIATING = frozenset((Tensor.backward, torch.autograd.backward, torch.autograd.grad))
 
 
