@@ -139,14 +139,17 @@ class Travel(Frame):
             reached = self.session.run_to(target.iteration, report)
             trace = self.session.trace(reached)
             stopped = reached != target.iteration
-            call(self._arrive, trace, Place(reached, 0) if stopped else target, target)
+            if call(self._arrive, trace, Place(reached, 0) if stopped else target, target):
+                return  # from here on, whoever sets a target starts a worker of its own
 
-    def _arrive(self, trace: Trace, place: Place, asked: Place) -> None:
+    def _arrive(self, trace: Trace, place: Place, asked: Place) -> bool:
         """Show what was computed, unless another place has been asked for in the meantime."""
-        if self._target == asked:
-            self._target = None
-            self.query_one(StatusLine).show(self._status)
-            self.show(trace, place.step)
+        if self._target != asked:
+            return False
+        self._target = None
+        self.query_one(StatusLine).show(self._status)
+        self.show(trace, place.step)
+        return True
 
     def _reporter(self, busy: str, target: int) -> Callable[[int], bool]:
         """A progress callback for a worker: it shows a bar, and answers whether to go on."""
