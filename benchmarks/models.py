@@ -12,29 +12,36 @@ from tests.models import GPT, ResidualBlock
 
 
 class Case(nn.Module):
-    """A model with its batch: ``case()`` is the loss of a training step."""
+    """A model with its batch: ``case(*case.batch)`` is the loss of a training step."""
 
-    def __init__(self, model: nn.Module, loss: Callable[[nn.Module], Tensor]) -> None:
+    def __init__(
+        self, model: nn.Module, loss: Callable[..., Tensor], batch: tuple[Tensor, ...]
+    ) -> None:
         super().__init__()
         self.model = model
         self.loss = loss
+        self.batch = batch
 
-    def forward(self) -> Tensor:
-        return self.loss(self.model)
+    def forward(self, *batch: Tensor) -> Tensor:
+        return self.loss(self.model, *batch)
 
 
 def mlp(width: int, layers: int, batch: int) -> Case:
     """Linear and ReLU, as wide all the way."""
-    x, y = torch.randn(batch, width), torch.randn(batch, width)
     parts = [part for _ in range(layers) for part in (nn.Linear(width, width), nn.ReLU())]
-    return Case(nn.Sequential(*parts[:-1]), lambda model: F.mse_loss(model(x), y))
+    x, y = torch.randn(batch, width), torch.randn(batch, width)
+    return Case(nn.Sequential(*parts[:-1]), lambda f, x, y: F.mse_loss(f(x), y), (x, y))
+
+
+def next_token(model: nn.Module, ids: Tensor) -> Tensor:
+    """The loss of a language model."""
+    return F.cross_entropy(model(ids[:, :-1]).flatten(0, 1), ids[:, 1:].flatten())
 
 
 def gpt2() -> Case:
-    """GPT-2 small: 12 layers, 12 heads, 768 wide, 124 million parameters."""
+    """GPT-2 small: 12 layers, 12 heads, 768 wide, 124 million parameters, and 128 tokens."""
     model = GPT(vocabulary=50257, width=768, layers=12, heads=12, context=1024)
-    ids = torch.randint(50257, (1, 129))
-    return Case(model, lambda _: model.loss(ids))
+    return Case(model, next_token, (torch.randint(50257, (1, 129)),))
 
 
 class ResNet18(nn.Module):
@@ -65,7 +72,7 @@ class ResNet18(nn.Module):
 def resnet18() -> Case:
     """Four pictures of 96×96."""
     x, y = torch.randn(4, 3, 96, 96), torch.randint(1000, (4,))
-    return Case(ResNet18(), lambda model: F.cross_entropy(model(x), y))
+    return Case(ResNet18(), lambda f, x, y: F.cross_entropy(f(x), y), (x, y))
 
 
 CASES: dict[str, Callable[[], Case]] = {

@@ -5,6 +5,7 @@ from __future__ import annotations
 import resource
 import sys
 import time
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 
@@ -25,7 +26,7 @@ def plain(case: Case) -> Callable[[], object]:
 
     def step() -> None:
         case.zero_grad()
-        case().backward()
+        case(*case.batch).backward()
 
     return step
 
@@ -36,7 +37,7 @@ def recorded(case: Case) -> Callable[[], object]:
     def step() -> None:
         case.zero_grad()
         with bp.record(case):
-            case().backward()
+            case(*case.batch).backward()
 
     return step
 
@@ -45,11 +46,12 @@ def torchlens(case: Case) -> Callable[[], object]:
     """The same under torchlens, activations and gradients kept."""
     import torchlens as lens
 
+    warnings.simplefilter("ignore")
     options = lens.options.CaptureOptions(save_grads=True)
 
     def step() -> None:
         case.zero_grad()
-        trace = lens.trace(case, [], capture=options)
+        trace = lens.trace(case, list(case.batch), capture=options)
         trace.log_backward(trace[trace.output_layers[0]].out)
 
     return step
@@ -58,7 +60,7 @@ def torchlens(case: Case) -> Callable[[], object]:
 def taped(case: Case) -> bp.Tape:
     """A tape of one step."""
     with bp.record(case) as tape:
-        case().backward()
+        case(*case.batch).backward()
     return tape
 
 

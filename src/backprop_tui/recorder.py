@@ -39,64 +39,15 @@ _TENSOR_PROPERTIES = frozenset(
 )
 # Calls that neither compute nor carry a tensor; passing them by is for speed alone.
 _QUERIES = frozenset(
-    [
-        "size",
-        "dim",
-        "__len__",
-        "stride",
-        "numel",
-        "nelement",
-        "ndimension",
-        "is_contiguous",
-        "is_floating_point",
-        "is_complex",
-        "element_size",
-        "storage_offset",
-        "data_ptr",
-        "untyped_storage",
-        "__repr__",
-        "__format__",
-        "__hash__",
-        "__bool__",
-        "__int__",
-        "__float__",
-        "__index__",
-        "item",
-        "tolist",
-        "numpy",
-        "get_device",
-        "requires_grad_",
-        "is_same_size",
-        "_set_grad_enabled",
-        "_record_function_enter_new",
-        "_record_function_exit",
-        "_record_function_exit._RecordFunction",
-        "retain_grad",
-        "has_names",
-        "is_inference",
-        "is_signed",
-        "__contains__",
-        "is_nonzero",
-        "__array__",
-        "is_pinned",
-        "__deepcopy__",
-        "__reduce_ex__",
-        "is_shared",
-        "__dir__",
-        "dim_order",
-        "register_post_accumulate_grad_hook",
-        "__dlpack__",
-        "allclose",
-        "equal",
-        "storage",
-        "is_conj",
-        "is_neg",
-        "result_type",
-        "can_cast",
-        "is_tensor",
-        "is_set_to",
-        "_is_view",
-    ]
+    """size dim __len__ stride numel nelement ndimension is_contiguous is_floating_point
+    is_complex element_size storage_offset data_ptr untyped_storage __repr__ __format__
+    __hash__ __bool__ __int__ __float__ __index__ item tolist numpy get_device
+    requires_grad_ is_same_size _set_grad_enabled _record_function_enter_new
+    _record_function_exit _record_function_exit._RecordFunction retain_grad has_names
+    is_inference is_signed __contains__ is_nonzero __array__ is_pinned __deepcopy__
+    __reduce_ex__ is_shared __dir__ dim_order register_post_accumulate_grad_hook __dlpack__
+    allclose equal storage is_conj is_neg result_type can_cast is_tensor
+    is_set_to _is_view""".split()  # noqa: SIM905 - so many names read better as words
 )
 # Ops that draw random numbers; the generators' states are kept, to replay the same draw.
 _RANDOM = frozenset(
