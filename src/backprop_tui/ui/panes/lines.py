@@ -160,7 +160,7 @@ class LinePane(ScrollView, can_focus=True, inherit_bindings=False):
         target = max(0, min(target, self.line_count() - height))
         if target != top:
             # Forced, for without a scrollbar Textual holds that there is nothing to scroll.
-            self.scroll_to(y=target, animate=False, force=True)
+            self.scroll_to(y=target, animate=False, force=True, immediate=True)
 
     def line_under(self, event: MouseEvent) -> int | None:
         """The line that the mouse points at, None beside the lines."""

@@ -89,6 +89,11 @@ class StepsPane(LinePane):
         self.reveal(self._line, self._line, margin=2)
         self.repaint()
 
+    def on_resize(self) -> None:
+        super().on_resize()
+        if self._entries:
+            self.reveal(self._line, self._line, margin=2)
+
     def mark(self, breakpoints: Collection[int]) -> None:
         """Mark the ops that have a breakpoint."""
         self.breakpoints = frozenset(breakpoints)
