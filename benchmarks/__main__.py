@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from . import inspector, keys, lesson, rules, startup
+from . import inspector, keys, lesson, recording, rules, startup
 from .measure import machine, table
 
 PARTS = (
@@ -12,6 +12,7 @@ PARTS = (
     ("Keys in the lesson", keys.rows),
     ("The inspector", inspector.rows),
     ("A training step", lesson.rows),
+    ("Recording and checking a model", recording.rows),
     ("Rules, forward and backward", rules.rows),
 )
 

@@ -5,6 +5,7 @@ Every figure is a ratio from one process of its own (`probe`), which takes both 
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -21,7 +22,9 @@ LARGE = "GPT-2 124M"
 def probed(what: str, case: str, kind: str) -> float:
     """What a fresh process measured."""
     command = [sys.executable, "-m", "benchmarks.probe", what, case, kind]
-    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    # One thread, or a machine that is busy elsewhere would hold up whoever waits for two.
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True, env=environment)
     return float(done.stdout.split()[-1])
 
 

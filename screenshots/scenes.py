@@ -18,6 +18,7 @@ from textual.widgets import Input
 from backprop_tui.lessons.two_layer import Options, TwoLayer
 from backprop_tui.ui.app import BackpropApp, PlainSettings
 from backprop_tui.ui.debugger import Debugger
+from backprop_tui.ui.panes.lines import LinePane
 
 FOLDER = Path(__file__).parent
 
@@ -95,6 +96,11 @@ async def lesson(app: BackpropApp, pilot: Pilot[None]) -> None:
     """Wait until the first step is on the screen."""
     while not (isinstance(app.screen, Debugger) and app.screen.trace):
         await asyncio.sleep(0.01)
+    await pilot.pause()
+    # While the panes find their sizes, the first step may scroll them: begin at the top.
+    for pane in app.screen.query(LinePane):
+        pane.scroll_to(y=0, animate=False, force=True, immediate=True)
+    app.screen.show(app.screen.trace, 0)
     await pilot.pause()
 
 

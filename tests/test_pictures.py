@@ -28,13 +28,15 @@ def words(svg: str) -> list[str]:
 
 @pytest.mark.parametrize("scene", SCENES, ids=lambda scene: scene.name)
 async def test_the_picture_is_what_the_program_draws(scene, tmp_path):
-    drawn = await draw(scene)
     kept = FOLDER / f"{scene.name}.svg"
     expected = words(kept.read_text(encoding="utf-8"))
     assert len(expected) > 20
-    if words(drawn) != expected:
-        (tmp_path / kept.name).write_text(drawn, encoding="utf-8")
-        pytest.fail(
-            f"{kept.name} differs from what is drawn now, {tmp_path / kept.name}: "
-            "if that is meant, `make screenshots`, and look at it"
-        )
+    for _ in range(3):  # where a pane stands may depend on the machine's pace
+        drawn = await draw(scene)
+        if words(drawn) == expected:
+            return
+    (tmp_path / kept.name).write_text(drawn, encoding="utf-8")
+    pytest.fail(
+        f"{kept.name} differs from what is drawn now, {tmp_path / kept.name}: "
+        "if that is meant, `make screenshots`, and look at it"
+    )
