@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from torch import nn
 from torch.nn.modules import module as module_hooks
 
-from backprop_tui.private import guardless, snapshot
+from backprop_tui.private import guardless, snapshot, unchanged
 from backprop_tui.recorder import record
 
 
@@ -127,6 +127,25 @@ def test_a_snapshot_survives_writes_and_takes_foreign_memory():
     kept = snapshot(foreign)
     array += 1
     assert kept.tolist() == [0.0, 1.0, 2.0]
+
+
+def test_a_snapshot_holds_until_somebody_writes():
+    tensor = torch.arange(6.0)
+    kept = snapshot(tensor)
+    assert unchanged(tensor, kept)
+    assert not unchanged(tensor.view(2, 3), kept)
+    tensor.mul_(2)
+    assert not unchanged(tensor, kept) and kept.tolist() == [0.0, 1.0, 2.0, 3.0, 4.0, 5.0]
+
+
+def test_a_constant_that_changes_between_two_reads():
+    x, scale = torch.ones(3), torch.full((3,), 2.0)
+    with record() as tape:
+        y = x * scale
+        scale.fill_(5.0)
+        y * scale
+    read = [op.args[1].tolist() for op in tape.ops if op.name == "mul"]
+    assert read == [[2.0] * 3, [5.0] * 3]
 
 
 def test_a_guardless_clone_computes_the_same():

@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 import backprop_tui as bp
-from backprop_tui.compare import Verdict, compare
+from backprop_tui.compare import Verdict, compare, surely_rounding
 from backprop_tui.report import AGREED
 from backprop_tui.rules import registry
 from backprop_tui.witness import Witness
@@ -207,6 +207,22 @@ def test_a_small_wrong_constant_is_between_and_settled_in_float64(seed, monkeypa
         OtherEps.apply(x, (32,)).pow(3).sum().backward()
     found = Witness(tape, tape.backwards[0]).isolated(tape.ops[0])
     assert 16 < found.rho <= 64 and found.verdict is Verdict.DIFFERENT
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.bfloat16])
+def test_what_is_surely_rounding_is_so_by_any_truth(dtype):
+    near = 0
+    for seed in range(200):
+        torch.manual_seed(seed)
+        truth = torch.randn(20, dtype=torch.float64)
+        step = 10 * float(torch.rand(())) * torch.finfo(dtype).eps
+        manual, autograd = (
+            (truth * (1 + step * torch.randn(20, dtype=torch.float64))).to(dtype) for _ in range(2)
+        )
+        if surely_rounding(manual, autograd):
+            near += 1
+            assert compare(manual, autograd, lambda t=truth: t).verdict in AGREED
+    assert 0 < near < 200
 
 
 @pytest.mark.parametrize(
