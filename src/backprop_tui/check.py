@@ -65,7 +65,7 @@ def _parameters(tape: Tape, judged: Judged, number: int) -> Iterator[ParameterRo
             found = judged.chained.get(value.index) or unchecked()
             yield ParameterRow(
                 step=number,
-                name=value.name or f"input {value.index}",
+                name=value.name or value.variable or f"input {value.index}",
                 shape=tuple(value.tensor.shape),
                 verdict=found.verdict,
                 rho=found.rho,

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import weakref
-from collections.abc import Hashable, Iterator, Mapping
+from collections.abc import Hashable, Iterator
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from .modules import Modules
 from .private import snapshot, unchanged
 from .tape import Value
 
@@ -22,9 +23,9 @@ class Identities:
     another value by itself; a leaf and any other tensor by its Python object.
     """
 
-    def __init__(self, names: Mapping[int, str]) -> None:
+    def __init__(self, names: Modules) -> None:
         self.values: list[Value] = []
-        self._names = names  # id of a parameter or buffer -> its path
+        self._names = names
         self._known: dict[Hashable, int] = {}
         self._edges: dict[int, Edge] = {}  # value -> its gradient edge
         self._kept: list[Tensor] = []  # leaves, alive so that an id stays theirs
@@ -37,7 +38,7 @@ class Identities:
     def add(self, tensor: Tensor, leaf: bool) -> int:
         """A new value for `tensor`, by which it is known from now on."""
         key = _key(tensor)
-        index = self.virtual(tensor, leaf)
+        index = self._append(tensor, leaf)
         if key not in self._known and not tensor.requires_grad:
             self._outside[key] = weakref.ref(tensor, lambda _: self._gone(key))
         if tensor.requires_grad:
@@ -49,11 +50,16 @@ class Identities:
         self._known[key] = index
         return index
 
-    def virtual(self, tensor: Tensor, leaf: bool = False) -> int:
+    def virtual(self, tensor: Tensor) -> int:
         """A new value that has `tensor`'s content, but by which nothing is known."""
-        index = len(self.values)
-        name = self._names.get(id(tensor), "")
-        self.values.append(Value(index, name, snapshot(tensor), tensor.requires_grad, leaf))
+        return self._append(tensor, leaf=False)
+
+    def _append(self, tensor: Tensor, leaf: bool) -> int:
+        index, kept = len(self.values), snapshot(tensor)
+        name, variable = self._names.name(tensor), ""
+        if leaf and tensor.requires_grad and tensor.is_leaf and not name:
+            variable = self._names.variable(tensor)
+        self.values.append(Value(index, name, kept, tensor.requires_grad, leaf, variable))
         return index
 
     def content(self, index: int, tensor: Tensor) -> Tensor:
@@ -68,6 +74,15 @@ class Identities:
     def edges(self) -> Iterator[tuple[int, Edge]]:
         """Every value that autograd has an edge for."""
         yield from self._edges.items()
+
+    def gradients(self) -> dict[int, Tensor]:
+        """The `.grad` of every leaf that has one now."""
+        found = {}
+        for tensor in self._kept:
+            index = self.find(tensor)
+            if index is not None and tensor.grad is not None:
+                found[index] = snapshot(tensor.grad)
+        return found
 
     def forget(self) -> None:
         """Let go of every node and tensor of the user's."""

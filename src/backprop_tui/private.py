@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import types
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -113,3 +114,19 @@ def function_applied(observe: Applied) -> Iterator[None]:
         yield
     finally:
         del owner.apply
+
+
+@contextmanager
+def patched(owner: type, name: str, observe: Callable[..., Any]) -> Iterator[None]:
+    """Every ``owner.name(*args)`` here is ``observe(original, *args)``."""
+    original = getattr(owner, name)
+
+    @functools.wraps(original)
+    def patch(*args: Any, **kwargs: Any) -> Any:
+        return observe(original, *args, **kwargs)
+
+    setattr(owner, name, patch)
+    try:
+        yield
+    finally:
+        setattr(owner, name, original)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from torch import Tensor
 
@@ -28,6 +28,7 @@ class Value:
         tensor: a snapshot, as it was when the tape first saw it.
         requires_grad: whether autograd followed it.
         leaf: whether it came from outside the tape.
+        variable: what the program calls a leaf that requires grad and has no path, "" if unknown.
     """
 
     index: int
@@ -35,6 +36,7 @@ class Value:
     tensor: Tensor
     requires_grad: bool
     leaf: bool
+    variable: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +52,13 @@ class Ambient:
     rng: Mapping[str, Tensor] = field(default_factory=dict)
 
 
+class Scope(NamedTuple):
+    """One call of a composite: a Python function of torch that consists of other ops."""
+
+    name: str
+    call: int  # tells two calls of one function apart
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Op:
     """One call of a public torch function.
@@ -58,8 +67,9 @@ class Op:
     `outputs` those it returned (or wrote, when it works in place). `inputs` and `results`
     are the indices of the same tensors in `Tape.values`, in the order of
     `tensors((args, kwargs))`. `node` is the name of the node that autograd made for it
-    ("AddmmBackward0"), "" for none. An `implicit` op was not called by the program: a view
-    looked at again after its base was written to, or the write itself as the base sees it.
+    ("AddmmBackward0"), "" for none. `scope` holds the composites that it ran inside, from the
+    outermost in. An `implicit` op was not called by the program: a view looked at again
+    after its base was written to, or the write itself as the base sees it.
     """
 
     index: int
@@ -76,6 +86,7 @@ class Op:
     source: Source | None
     grad_mode: bool
     ambient: Ambient
+    scope: tuple[Scope, ...] = ()
     implicit: bool = False
 
 
@@ -91,6 +102,9 @@ class Backward:
         shared: the values that several ops read, or whose gradient a hook may replace.
         replaced: the values whose gradient a user's hook replaced.
         after: how many ops the tape held when it began.
+        leftover: the leaves' `.grad` as it was before, where there was one.
+        creates_graph: whether the pass itself can be differentiated.
+        source: where the program called it.
         unseen: nodes of autograd's graph that no op on the tape made.
     """
 
@@ -102,6 +116,9 @@ class Backward:
     replaced: frozenset[int]
     after: int
     unseen: tuple[str, ...]
+    leftover: Mapping[int, Tensor] = field(default_factory=dict)
+    creates_graph: bool = False
+    source: Source | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -123,18 +140,41 @@ class Update:
     backwards: int
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Event:
+    """What the program did to tensors that is no op: no gradient flows, but it explains.
+
+    Attributes:
+        kind: a way out of the graph ("numpy", "item", "tolist"), an assignment ("grad=",
+            "data=", "requires_grad="), or a call ("requires_grad_", "zero_grad", "step").
+        values: the tensors, as indices in `Tape.values`; for a step all that the optimizer has.
+        ops: how many ops the tape held, and `backwards` how many backward passes.
+        tensor: what was assigned, if it was a tensor.
+    """
+
+    kind: str
+    values: tuple[int, ...]
+    ops: int
+    backwards: int
+    source: Source | None
+    tensor: Tensor | None = None
+
+
 @dataclass(eq=False)
 class Tape:
     """The ordered ops of one recording, with the backwards and updates among them.
 
-    The recorder fills it; once the recording has ended it no longer changes.
+    The recorder fills it; once the recording has ended it no longer changes. `modules` are
+    the paths with their types, `parameters` the paths of all that require grad with their shape.
     """
 
     ops: Sequence[Op] = ()
     values: Sequence[Value] = ()
     backwards: Sequence[Backward] = ()
     updates: Sequence[Update] = ()
+    events: Sequence[Event] = ()
     modules: Mapping[str, str] = field(default_factory=dict)
+    parameters: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
 
 
 def tensors(tree: Any) -> Iterator[Tensor]:

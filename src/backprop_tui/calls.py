@@ -1,0 +1,143 @@
+"""Questions about one call of a torch function that the recorder sees."""
+
+from __future__ import annotations
+
+import functools
+import os
+import sys
+import types
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from .tape import Ambient, Source, tensors
+
+_TORCH = os.path.dirname(torch.__file__) + os.sep
+_OURS = os.path.dirname(__file__) + os.sep
+_LESSONS = os.path.join(_OURS, "lessons") + os.sep
+
+PROPERTIES = frozenset(
+    getattr(Tensor, name).__get__ for name in ("T", "mT", "H", "mH", "real", "imag", "data")
+)
+"""The attributes that are ops: the others only ask."""
+
+ASSIGNED = {getattr(Tensor, name).__set__: f"{name}=" for name in ("grad", "data", "requires_grad")}
+"""Setters -> the kind of event that they are."""
+
+EVENTS = frozenset(("numpy", "item", "tolist", "requires_grad_", "__array__", "__float__"))
+"""Queries that take a value out of the graph, or claim it back."""
+
+# Calls that neither compute nor carry a tensor; passing them by is for speed alone.
+QUERIES = frozenset(
+    """size dim __len__ stride numel nelement ndimension is_contiguous is_floating_point
+    is_complex element_size storage_offset data_ptr untyped_storage __repr__ __format__
+    __hash__ __bool__ __int__ __index__ get_device __set__ __delete__
+    is_same_size _set_grad_enabled _record_function_enter_new
+    _record_function_exit _record_function_exit._RecordFunction retain_grad has_names
+    is_inference is_signed __contains__ is_nonzero is_pinned __deepcopy__
+    __reduce_ex__ is_shared __dir__ dim_order register_post_accumulate_grad_hook __dlpack__
+    allclose equal storage is_conj is_neg result_type can_cast is_tensor
+    is_set_to _is_view""".split()  # noqa: SIM905 - so many names read better as words
+)
+
+# Ops that draw random numbers; the generators' states are kept, to replay the same draw.
+_RANDOM = frozenset(
+    {
+        *("dropout", "dropout_", "dropout1d", "dropout2d", "dropout3d", "feature_dropout"),
+        *("feature_dropout_", "alpha_dropout", "alpha_dropout_", "feature_alpha_dropout"),
+        *("feature_alpha_dropout_", "rrelu", "rrelu_", "bernoulli", "gumbel_softmax"),
+        *("scaled_dot_product_attention", "multi_head_attention_forward"),
+        *("fractional_max_pool2d", "fractional_max_pool3d"),
+        *("fractional_max_pool2d_with_indices", "fractional_max_pool3d_with_indices"),
+        *("lstm", "gru", "rnn_tanh", "rnn_relu"),
+    }
+)
+_NOTHING = Ambient()
+
+DIFFERENTIATING = frozenset((Tensor.backward, torch.autograd.backward, torch.autograd.grad))
+
+
+def written(name: str, args: tuple[Any, ...]) -> Tensor | None:
+    """The tensor that an op works on in place, None for one that does not."""
+    in_place = name == "__setitem__" or (name[-1:] == "_" and name[-2:] != "__")
+    in_place = in_place or (name[:3] == "__i" and name not in ("__invert__", "__index__"))
+    target = args[0] if args and in_place else None
+    return target if isinstance(target, Tensor) else None
+
+
+def base_of(target: Tensor) -> Tensor | None:
+    """The base of a view that is about to be written to, where autograd may follow the write."""
+    if torch.is_grad_enabled() and target._is_view():
+        return target._base
+    return None
+
+
+def ambient(name: str, args: tuple[Any, ...]) -> Ambient:
+    """What the call depends on besides its arguments: autocast, and the numbers it draws."""
+    devices = [device for device in ("cpu", "cuda") if torch.is_autocast_enabled(device)]
+    if not devices and name not in _RANDOM:
+        return _NOTHING
+    autocast = {device: torch.get_autocast_dtype(device) for device in devices}
+    rng = {}
+    if name in _RANDOM:
+        rng["cpu"] = torch.get_rng_state()
+        device = next((tensor.device for tensor in tensors(args)), None)
+        if device is not None and device.type == "cuda":
+            rng["cuda"] = torch.cuda.get_rng_state(device)
+    return Ambient(autocast, rng)
+
+
+def argument(
+    position: int, name: str, args: tuple[Any, ...], kwargs: Mapping[str, Any], default: Any = None
+) -> Any:
+    """An argument that may be given by place or by name."""
+    return args[position] if len(args) > position else kwargs.get(name, default)
+
+
+_SEEDS = {
+    Tensor.backward: (1, "gradient"),
+    torch.autograd.backward: (1, "grad_tensors"),
+    torch.autograd.grad: (2, "grad_outputs"),
+}
+_CREATE_GRAPH = {Tensor.backward: 3, torch.autograd.backward: 3, torch.autograd.grad: 4}
+
+
+def seeds(
+    func: Callable[..., Any],
+    args: tuple[Any, ...],
+    kwargs: Mapping[str, Any],
+    roots: tuple[Tensor, ...],
+) -> tuple[Tensor | None, ...]:
+    """The cotangents that the caller gives a backward to start with, None for ones."""
+    given = argument(*_SEEDS[func], args, kwargs)
+    listed = given if isinstance(given, (tuple, list)) else [given] * len(roots)
+    # Torch itself says what is amiss where there are too few.
+    return tuple(seed for _, seed in zip(roots, listed, strict=False))
+
+
+def creates_graph(
+    func: Callable[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any]
+) -> bool:
+    """Whether a backward is asked to be differentiable itself."""
+    return bool(argument(_CREATE_GRAPH[func], "create_graph", args, kwargs))
+
+
+def source() -> Source | None:
+    """The innermost frame that is neither torch's nor ours."""
+    frame: types.FrameType | None = sys._getframe(2)
+    while frame is not None:
+        code = frame.f_code
+        if is_users(code.co_filename):
+            return Source(code.co_filename, frame.f_lineno, code.co_name)
+        frame = frame.f_back
+    return None
+
+
+@functools.lru_cache(maxsize=4096)
+def is_users(file: str) -> bool:
+    """Whether a file holds the user's own code, or that of a lesson."""
+    if file.startswith(_OURS):
+        return file.startswith(_LESSONS)
+    return file[0] != "<" and not file.startswith(_TORCH)

@@ -1,0 +1,123 @@
+"""What modules and tensors are called: by their path in the model, or by the user's variable."""
+
+from __future__ import annotations
+
+import sys
+import types
+import weakref
+from collections.abc import Iterator, Mapping
+
+from torch import Tensor, nn
+
+from .calls import is_users
+
+
+class Modules:
+    """The paths of all modules, and the names of their parameters and buffers.
+
+    Args:
+        model: whose modules they are.
+        discover: take in each model that is met while it is called. The first has its
+            paths as in its state_dict, others have the name of their variable before them.
+    """
+
+    def __init__(self, model: nn.Module | None, discover: bool = False) -> None:
+        self._discover = discover
+        self._roots: list[tuple[str, weakref.ref[nn.Module]]] = []
+        self._paths: dict[nn.Module, str] = {}
+        self._names: dict[int, str] = {}
+        self._variables: dict[int, tuple[weakref.ref[Tensor], str]] = {}
+        if model is not None:
+            self._add("", model)
+
+    def refresh(self) -> None:
+        """Look at the models again: parts may have come or gone since."""
+        roots, self._roots = self._roots, []
+        self._paths.clear()
+        self._names.clear()
+        for prefix, root in roots:
+            if (module := root()) is not None:
+                self._add(prefix, module)
+
+    def meet(self, module: nn.Module) -> None:
+        """A module is called: if it belongs to an unknown model, the model is known from now on."""
+        if not self._discover or module in self._paths:
+            return
+        root, variable = _outermost(module)
+        named = any(True for _ in module.parameters())
+        first = named and not any(prefix == "" for prefix, _ in self._roots)
+        self._add("" if first else variable or type(root).__name__, root)
+
+    def path(self, module: nn.Module) -> str:
+        """Where a module is in its model, "" for the model itself and for strangers."""
+        return self._paths.get(module, "")
+
+    def name(self, tensor: Tensor) -> str:
+        """The path of a parameter or buffer, "" for any other tensor."""
+        return self._names.get(id(tensor), "")
+
+    def variable(self, leaf: Tensor) -> str:
+        """What the program calls a leaf that is in no model, "" if it cannot be told.
+
+        Asked once for each: to look into a function's frame makes Python hold on to its variables.
+        """
+        known = self._variables.get(id(leaf))
+        if known is None or known[0]() is not leaf:
+            known = self._variables[id(leaf)] = weakref.ref(leaf), _variable(leaf)
+        return known[1]
+
+    @property
+    def types(self) -> Mapping[str, str]:
+        """Path -> the name of the module's class."""
+        return {path: type(module).__name__ for module, path in self._paths.items()}
+
+    @property
+    def parameters(self) -> Mapping[str, tuple[int, ...]]:
+        """Path -> the shape of every parameter that requires grad."""
+        return {
+            self._names[id(parameter)]: tuple(parameter.shape)
+            for module in self._paths
+            for parameter in module._parameters.values()
+            if parameter is not None and parameter.requires_grad
+        }
+
+    def _add(self, prefix: str, root: nn.Module) -> None:
+        self._roots.append((prefix, weakref.ref(root)))
+        for path, module in root.named_modules(prefix=prefix):
+            self._paths.setdefault(module, path)
+            for name, tensor in (*module._parameters.items(), *module._buffers.items()):
+                if tensor is not None:
+                    self._names.setdefault(id(tensor), f"{path}.{name}" if path else name)
+
+
+def _outermost(module: nn.Module) -> tuple[nn.Module, str]:
+    """The largest model that holds `module` and whose method is running, with its variable."""
+    root, variable = module, ""
+    for frame in _users_frames():
+        names = frame.f_locals
+        own = names.get("self")
+        if isinstance(own, nn.Module) and any(part is root for part in own.modules()):
+            root, variable = own, ""
+        variable = variable or next((n for n, v in names.items() if v is root and n != "self"), "")
+    return root, variable
+
+
+def _variable(tensor: Tensor) -> str:
+    """The variable that holds a tensor in the nearest frame that has one, "" for none."""
+    for frame in _users_frames():
+        for name, value in frame.f_locals.items():
+            if value is tensor:
+                return name
+            if isinstance(value, (list, tuple)):
+                for position, item in enumerate(value[:64]):
+                    if item is tensor:
+                        return f"{name}[{position}]"
+    return ""
+
+
+def _users_frames() -> Iterator[types.FrameType]:
+    frame: types.FrameType | None = sys._getframe(1)
+    while frame is not None:
+        if is_users(frame.f_code.co_filename):
+            yield frame
+        frame = frame.f_back

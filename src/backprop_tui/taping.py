@@ -1,0 +1,326 @@
+"""One tape while it is written: ops as they are called, backward passes, updates, events."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from . import calls
+from .gradients import Span, capture
+from .identity import Identities
+from .modules import Modules
+from .private import next_sequence_number, snapshot
+from .rules.implicit import write_through
+from .tape import Ambient, Backward, Event, Op, Scope, Source, Tape, Update, map_tensors, tensors
+
+
+@dataclass(frozen=True, slots=True)
+class Where:
+    """Where in the program a call stands."""
+
+    module: str
+    module_type: str
+    scope: tuple[Scope, ...]
+    source: Source | None
+
+
+@dataclass(slots=True, eq=False)
+class _Written:
+    """What an op works on in place: `target`, with its base where autograd follows the write."""
+
+    target: Tensor
+    base: Tensor | None = None
+    before: int = -1
+    base_was: Tensor | None = None
+
+
+@dataclass(slots=True, eq=False)
+class Pending:
+    """A call that is about to be made, with everything that it is going to read kept."""
+
+    name: str
+    function: Callable[..., Any]
+    first: int
+    inputs: tuple[int, ...]
+    args: tuple[Any, ...]
+    kwargs: Mapping[str, Any]
+    ambient: Ambient
+    written: _Written | None
+
+
+class Taping:
+    """Writes what happens onto a tape, in order.
+
+    Args:
+        names: what parameters, buffers and other leaves are called.
+    """
+
+    def __init__(self, names: Modules) -> None:
+        self.ops: list[Op] = []
+        self.backwards: list[Backward] = []
+        self._updates: list[Update] = []
+        self._events: list[Event] = []
+        self._spans: list[Span] = []
+        self._hooked: set[int] = set()  # values with a hook of the user's
+        self._replaced: set[int] = set()  # values whose gradient such a hook replaced
+        self._stepping: list[tuple[Update, Tensor]] = []
+        self._identities = Identities(names)
+
+    def fill(self, tape: Tape) -> None:
+        """Put everything so far on `tape`."""
+        tape.ops = tuple(self.ops)
+        tape.values = tuple(self._identities.values)
+        tape.backwards = tuple(self.backwards)
+        tape.updates = tuple(self._updates)
+        tape.events = tuple(self._events)
+
+    def forget(self) -> None:
+        """Let go of every node and tensor of the user's: nothing more will be written."""
+        self._identities.forget()
+
+    # Ops.
+
+    def before(
+        self,
+        name: str,
+        function: Callable[..., Any],
+        args: tuple[Any, ...],
+        kwargs: Mapping[str, Any],
+    ) -> Pending:
+        """Keep what a call is going to read."""
+        first = next_sequence_number()
+        target = calls.written(name, args)
+        written = None if target is None else self._written(target)
+        inputs, (kept_args, kept_kwargs) = self._keep((args, dict(kwargs)))
+        ambient = calls.ambient(name, args)
+        return Pending(name, function, first, inputs, kept_args, kept_kwargs, ambient, written)
+
+    def after(self, call: Pending, output: Any, where: Callable[[], Where]) -> None:
+        """Put a call that was made on the tape, if it is one that carries tensors."""
+        self._spans.append((call.first, next_sequence_number()))
+        written = call.written
+        results = tuple(tensors(output)) if written is None else (written.target,)
+        if not results:
+            return
+        base = written.base if written is not None else None
+        through_view = base is not None and base.requires_grad
+        made = self._identities.virtual if through_view else self._made
+        indices = tuple(map(made, results))
+        op = self._add(
+            where(),
+            name=call.name,
+            function=call.function,
+            args=call.args,
+            kwargs=call.kwargs,
+            inputs=call.inputs,
+            outputs=tuple(map(self._identities.content, indices, results)),
+            results=indices,
+            node=next((t.grad_fn.name() for t in results if t.grad_fn is not None), ""),
+            ambient=call.ambient,
+        )
+        if written is not None and through_view:
+            self._scatter(op, written)
+
+    def _add(self, where: Where, **fields: Any) -> Op:
+        op = Op(
+            index=len(self.ops),
+            grad_mode=torch.is_grad_enabled(),
+            module=where.module,
+            module_type=where.module_type,
+            scope=where.scope,
+            source=where.source,
+            **fields,
+        )
+        self.ops.append(op)
+        return op
+
+    def _written(self, target: Tensor) -> _Written:
+        base = calls.base_of(target)
+        if base is None:
+            return _Written(target)
+        return _Written(target, base, self.read(base), snapshot(base))
+
+    def _keep(self, arguments: Any) -> tuple[tuple[int, ...], Any]:
+        """The values that arguments are, and the same arguments with their tensors kept.
+
+        No two of the tensors are one object, so that each stands for its own argument.
+        """
+        inputs: list[int] = []
+
+        def keep(tensor: Tensor) -> Tensor:
+            index = self.read(tensor)
+            again = index in inputs
+            inputs.append(index)
+            return snapshot(tensor) if again else self._identities.content(index, tensor)
+
+        kept = map_tensors(keep, arguments)
+        return tuple(inputs), kept
+
+    def read(self, tensor: Tensor) -> int:
+        """The value that `tensor` is: known, a view regenerated, or new from outside."""
+        found = self._identities.find(tensor)
+        if found is not None:
+            return found
+        if tensor.requires_grad and tensor.grad_fn is not None and tensor._is_view():
+            base = tensor._base
+            if base is not None and base.requires_grad:
+                return self._look_again(tensor, base)
+        return self._identities.add(tensor, leaf=True)
+
+    def _made(self, tensor: Tensor) -> int:
+        """The value of an op's output: new, unless the op handed back a tensor as it was."""
+        found = self._identities.find(tensor)
+        if found is not None and tensor.requires_grad:
+            return found
+        return self._identities.add(tensor, leaf=False)
+
+    def _look_again(self, view: Tensor, base: Tensor) -> int:
+        """A view whose base was written to: autograd makes it anew from the base."""
+        source = self.read(base)
+        geometry = (tuple(view.size()), tuple(view.stride()), view.storage_offset())
+        result = self._identities.add(view, leaf=False)
+        self._implicit(torch.as_strided, (snapshot(base), *geometry), (source,), view, result)
+        return result
+
+    def _scatter(self, op: Op, written: _Written) -> None:
+        """A write into a view makes a new version of the base."""
+        target, base = written.target, written.base
+        assert base is not None
+        geometry = (tuple(target.size()), tuple(target.stride()), target.storage_offset())
+        args = (written.base_was, op.outputs[0], *geometry)
+        inputs = (written.before, op.results[0])
+        self._implicit(write_through, args, inputs, base, self._made(base))
+
+    def _implicit(
+        self,
+        function: Callable[..., Any],
+        args: tuple[Any, ...],
+        inputs: tuple[int, ...],
+        made: Tensor,
+        result: int,
+    ) -> None:
+        last = self.ops[-1] if self.ops else None
+        scope = last.scope if last is not None else ()
+        module = last.module if last is not None else ""
+        self._add(
+            Where(module, "", scope, calls.source()),
+            name=getattr(function, "__name__", ""),
+            function=function,
+            args=args,
+            kwargs={},
+            inputs=inputs,
+            outputs=(snapshot(made),),
+            results=(result,),
+            node="",
+            ambient=Ambient(),
+            implicit=True,
+        )
+
+    # Backward passes.
+
+    def differentiate(
+        self, func: Callable[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any]
+    ) -> Any:
+        """Let the user's backward run under hooks that keep what autograd computes."""
+        given = tuple(tensors(args[0] if args else kwargs.get("outputs", kwargs)))
+        roots = tuple(self.read(root) for root in given)
+        seeds = tuple(
+            torch.ones_like(root) if seed is None else snapshot(seed)
+            for root, seed in zip(given, calls.seeds(func, args, kwargs, given), strict=False)
+        )
+        after, source = len(self.ops), calls.source()
+        leftover = {} if func is torch.autograd.grad else self._identities.gradients()
+        self._replaced.clear()
+        with self._captured(given) as captured:
+            result = func(*args, **kwargs)
+            if func is torch.autograd.grad:
+                # It answers, and runs no hook of the leaves that it is asked for.
+                asked = tensors(args[1] if len(args) > 1 else kwargs["inputs"])
+                for tensor, answer in zip(asked, result, strict=True):
+                    if answer is not None:
+                        captured["cotangents"][self.read(tensor)] = snapshot(answer)
+        self.backwards.append(
+            Backward(
+                roots,
+                seeds,
+                after=after,
+                replaced=frozenset(self._replaced),
+                leftover=leftover,
+                creates_graph=calls.creates_graph(func, args, kwargs),
+                source=source,
+                **captured,
+            )
+        )
+        return result
+
+    @contextmanager
+    def _captured(self, roots: Sequence[Tensor]) -> Iterator[dict[str, Any]]:
+        with capture(self.ops, self._spans, self._identities, roots, self._hooked) as captured:
+            yield vars(captured)
+
+    def hook(self, tensor: Tensor, hook: Callable[[Tensor], Tensor | None]) -> Any:
+        """Register the user's hook, and notice when it replaces a gradient."""
+        value = self.read(tensor)
+        self._hooked.add(value)
+
+        def noticed(grad: Tensor) -> Tensor | None:
+            answer = hook(grad)
+            if answer is not None:
+                self._replaced.add(value)
+            return answer
+
+        return tensor.register_hook(noticed)
+
+    # Updates and events.
+
+    @property
+    def stepping(self) -> bool:
+        """Whether an optimizer is at work."""
+        return bool(self._stepping)
+
+    def before_step(self, optimizer: torch.optim.Optimizer) -> None:
+        """Keep what an optimizer is about to change."""
+        held = [p for group in optimizer.param_groups for p in group["params"]]
+        self.event("step", held)
+        for group in optimizer.param_groups:
+            options = {key: item for key, item in group.items() if key != "params"}
+            for param in group["params"]:
+                if param.grad is None:
+                    continue
+                value = self.read(param)
+                update = Update(
+                    optimizer=type(optimizer),
+                    value=value,
+                    name=self._identities.values[value].name,
+                    before=snapshot(param),
+                    grad=snapshot(param.grad),
+                    after=param,
+                    options=options,
+                    state=map_tensors(snapshot, dict(optimizer.state.get(param, {}))),
+                    backwards=len(self.backwards),
+                )
+                self._stepping.append((update, param))
+
+    def after_step(self) -> None:
+        """Keep what it made of them."""
+        for update, param in self._stepping:
+            self._updates.append(replace(update, after=snapshot(param)))
+        self._stepping.clear()
+
+    def event(self, kind: str, touched: Sequence[Tensor], assigned: Any = None) -> None:
+        """Note what the program does to tensors without computing."""
+        self._events.append(
+            Event(
+                kind,
+                tuple(self.read(tensor) for tensor in touched),
+                len(self.ops),
+                len(self.backwards),
+                calls.source(),
+                snapshot(assigned) if isinstance(assigned, Tensor) else None,
+            )
+        )
