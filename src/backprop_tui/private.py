@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import functools
+import random
 import types
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -117,7 +119,7 @@ def function_applied(observe: Applied) -> Iterator[None]:
 
 
 @contextmanager
-def patched(owner: type, name: str, observe: Callable[..., Any]) -> Iterator[None]:
+def patched(owner: Any, name: str, observe: Callable[..., Any]) -> Iterator[None]:
     """Every ``owner.name(*args)`` here is ``observe(original, *args)``."""
     original = getattr(owner, name)
 
@@ -130,3 +132,52 @@ def patched(owner: type, name: str, observe: Callable[..., Any]) -> Iterator[Non
         yield
     finally:
         setattr(owner, name, original)
+
+
+@contextmanager
+def engine_runs(observe: Callable[..., Any]) -> Iterator[None]:
+    """Every run of autograd's engine here is ``observe(run, *args)``.
+
+    All of ``Tensor.backward``, ``torch.autograd.backward`` and ``torch.autograd.grad`` end in
+    ``torch.autograd._engine_run_backward``, whether a mode is active or not.
+    """
+    with patched(torch.autograd, "_engine_run_backward", observe):
+        yield
+
+
+@contextmanager
+def modes_without(mode: Any) -> Iterator[None]:
+    """Torch function modes, without `mode`, come back on top of what is pushed in this block."""
+    held = []
+    while torch._C._len_torch_function_stack():
+        held.append(torch._C._pop_torch_function_stack())
+    try:
+        yield
+    finally:
+        for each in reversed(held):
+            if each is not mode:
+                push(each)
+
+
+def push(mode: Any) -> None:
+    """Put a torch function mode on top of the others."""
+    torch._C._push_on_torch_function_stack(mode)
+
+
+@contextmanager
+def apart() -> Iterator[None]:
+    """The debugger at work in the middle of a program: nothing of the program's leaks in or out.
+
+    No mode, no autocast, and every generator of random numbers goes on where it was.
+    """
+    python, numbers = random.getstate(), np.random.get_state()
+    devices = [device for device in ("cpu", "cuda") if torch.is_autocast_enabled(device)]
+    with ExitStack() as exits:
+        exits.callback(random.setstate, python)
+        exits.callback(np.random.set_state, numbers)
+        exits.enter_context(torch.random.fork_rng(enabled=True))
+        for device in devices:
+            exits.enter_context(torch.autocast(device, enabled=False))
+        exits.enter_context(modes_without(None))
+        exits.enter_context(torch.enable_grad())
+        yield

@@ -80,7 +80,7 @@ class Recorder(TorchFunctionMode):
         self._depth -= 1
         if self._depth == 0:
             self._exits.close()
-            self._fill()
+            self._fill(self.tape)
             self._taping.forget()
 
     def _observe(self) -> None:
@@ -98,10 +98,10 @@ class Recorder(TorchFunctionMode):
         for owner in (torch.optim.Optimizer, nn.Module):
             self._exits.enter_context(patched(owner, "zero_grad", self._zero_grad))
 
-    def _fill(self) -> None:
-        self._taping.fill(self.tape)
-        self.tape.modules = self._names.types
-        self.tape.parameters = self._names.parameters
+    def _fill(self, tape: Tape) -> None:
+        self._taping.fill(tape)
+        tape.modules = self._names.types
+        tape.parameters = self._names.parameters
 
     def __torch_function__(
         self,
@@ -126,7 +126,7 @@ class Recorder(TorchFunctionMode):
         elif func is Tensor.register_hook:
             return self._taping.hook(*args, **kwargs)
         elif func in calls.DIFFERENTIATING:
-            return self._taping.differentiate(func, args, kwargs)
+            return self._differentiate(func, args, kwargs)
         elif self._is_composite(func):
             self._scopes.append((func, Scope(name, next(self._calls))))
             try:
@@ -166,6 +166,11 @@ class Recorder(TorchFunctionMode):
         self._taping.after(call, output, self._where)
         return output
 
+    def _differentiate(
+        self, func: Callable[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any]
+    ) -> Any:
+        return self._taping.differentiate(func, args, kwargs)
+
     def _where(self) -> Where:
         module = self._modules[-1] if self._modules else None
         return Where(
@@ -181,7 +186,8 @@ class Recorder(TorchFunctionMode):
         self._modules.append(module)
 
     def _leave_module(self, module: nn.Module, args: Any, output: Any) -> None:
-        self._modules.pop()
+        if self._modules:  # empty where the recording began inside a module
+            self._modules.pop()
 
     def _before_step(self, optimizer: torch.optim.Optimizer, args: Any, kwargs: Any) -> None:
         with unseen():
