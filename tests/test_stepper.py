@@ -52,14 +52,6 @@ def train(steps=4, modules=True, metric=False):
     return torch.stack(losses), torch.cat([p.detach().flatten() for p in model.parameters()])
 
 
-@pytest.mark.parametrize("metric", [False, True])
-def test_a_step_is_forward_loss_backward_and_update(metric):
-    with Log() as pace:
-        train(3, metric=metric)
-    log = pace
-    assert log.number == 3
-
-
 def test_every_step_has_a_tape_of_its_own():
     log = Log()
     with log:
@@ -85,8 +77,9 @@ def test_only_what_is_wanted_is_recorded(wanted, modules):
     assert list(log.tapes) == [n for n in range(1, 7) if wanted(n)]
     assert pace.number == 6
     assert all(torch.equal(a, b) for a, b in zip(found, expected, strict=True))
-    for tape in log.tapes.values():
-        assert tape.ops[0].name in ("linear", "dropout") and len(tape.updates) == 4
+    for number, tape in log.tapes.items():
+        assert number == 1 or tape.ops[0].name == "linear"
+        assert len(tape.updates) == (4 if modules else 1)
     assert torch._C._len_torch_function_stack() == 0
 
 

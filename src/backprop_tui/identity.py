@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Hashable, Iterator
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -28,7 +29,7 @@ class Identities:
         self._names = names
         self._known: dict[Hashable, int] = {}
         self._edges: dict[int, Edge] = {}  # value -> its gradient edge
-        self._kept: list[Tensor] = []  # leaves, alive so that an id stays theirs
+        self._kept: dict[int, Tensor] = {}  # leaves, alive so that an id stays theirs
         self._outside: dict[Hashable, weakref.ref[Tensor]] = {}  # what needs no gradient
 
     def find(self, tensor: Tensor) -> int | None:
@@ -43,7 +44,7 @@ class Identities:
             self._outside[key] = weakref.ref(tensor, lambda _: self._gone(key))
         if tensor.requires_grad:
             if tensor.grad_fn is None:
-                self._kept.append(tensor)
+                self._kept[index] = tensor
             edge = edge_of(tensor)
             if edge is not None:
                 self._edges[index] = edge
@@ -75,14 +76,21 @@ class Identities:
         """Every value that autograd has an edge for."""
         yield from self._edges.items()
 
+    def named(self) -> tuple[Value, ...]:
+        """The values, with the names of leaves that have come to be known since."""
+        values = list(self.values)
+        for index, tensor in self._kept.items():
+            if not values[index].name and (name := self._names.name(tensor)):
+                values[index] = replace(values[index], name=name)
+        return tuple(values)
+
     def gradients(self) -> dict[int, Tensor]:
         """The `.grad` of every leaf that has one now."""
-        found = {}
-        for tensor in self._kept:
-            index = self.find(tensor)
-            if index is not None and tensor.grad is not None:
-                found[index] = snapshot(tensor.grad)
-        return found
+        return {
+            index: snapshot(tensor.grad)
+            for index, tensor in self._kept.items()
+            if tensor.grad is not None
+        }
 
     def forget(self) -> None:
         """Let go of every node and tensor of the user's."""

@@ -62,7 +62,7 @@ class Modules:
         Asked once for each: to look into a function's frame makes Python hold on to its variables.
         """
         known = self._variables.get(id(leaf))
-        if known is None or known[0]() is not leaf:
+        if known is None or known[0]() is not leaf or not known[1]:
             known = self._variables[id(leaf)] = weakref.ref(leaf), _variable(leaf)
         return known[1]
 

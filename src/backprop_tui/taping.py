@@ -69,12 +69,13 @@ class Taping:
         self._hooked: set[int] = set()  # values with a hook of the user's
         self._replaced: set[int] = set()  # values whose gradient such a hook replaced
         self._stepping: list[tuple[Update, Tensor]] = []
+        self._names = names
         self._identities = Identities(names)
 
     def fill(self, tape: Tape) -> None:
         """Put everything so far on `tape`."""
         tape.ops = tuple(self.ops)
-        tape.values = tuple(self._identities.values)
+        tape.values = self._identities.named()
         tape.backwards = tuple(self.backwards)
         tape.updates = tuple(self._updates)
         tape.events = tuple(self._events)
@@ -296,7 +297,7 @@ class Taping:
                 update = Update(
                     optimizer=type(optimizer),
                     value=value,
-                    name=self._identities.values[value].name,
+                    name=self._names.name(param),
                     before=snapshot(param),
                     grad=snapshot(param.grad),
                     after=param,
