@@ -15,8 +15,8 @@ class Log:
     """What a `Pace` told, and the program that it told of."""
 
     def __init__(self, wanted=lambda number: True, **options) -> None:
-        self.tapes = {}
-        self.passes = []
+        self.tapes: dict = {}
+        self.passes: list = []
         self.pace = Pace(
             wanted, self.tapes.__setitem__, lambda number, _: self.passes.append(number), **options
         )
