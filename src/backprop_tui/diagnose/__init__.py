@@ -1,0 +1,66 @@
+"""What is wrong with a training, read off its tapes: the catalogue of findings.
+
+A detector is a function of an `Examined` step that yields findings. Each family has a file;
+`DETECTORS` lists them all, in the order in which their findings are shown. An error that is
+wrong is worse than one that is missed: what may be meant is a warning or a note.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
+
+from ..finding import Finding, Severity
+from ..judge import judge
+from ..tape import Tape
+from .examined import Examined, Memory
+
+Detector = Callable[[Examined], Iterable[Finding]]
+
+DETECTORS: tuple[Detector, ...] = ()
+
+
+class Diagnosis:
+    """The findings of one training, step after step.
+
+    What a tape cannot tell alone (a gradient left over, a unit dead for many steps) is
+    remembered from one step to the next.
+    """
+
+    def __init__(self) -> None:
+        self.findings: list[Finding] = []
+        self._memory = Memory()
+
+    def examine(
+        self, tape: Tape, step: int = 1, error: BaseException | None = None
+    ) -> tuple[Finding, ...]:
+        """The findings of the step `tape`, new ones only: what was said before is not repeated.
+
+        Args:
+            error: the exception that the step ended with.
+        """
+        judged = tuple(judge(tape, backward) for backward in tape.backwards)
+        examined = Examined(tape, judged, step, error, self._memory)
+        said = {_same(finding) for finding in self.findings}
+        new = []
+        for finding in found(examined):
+            if _same(finding) not in said:
+                said.add(_same(finding))
+                new.append(replace(finding, step=step))
+        self._memory.remember(examined)
+        self.findings += new
+        return tuple(new)
+
+
+def found(examined: Examined) -> Iterator[Finding]:
+    """What every detector says of one step, the worst first."""
+    findings = [finding for detector in DETECTORS for finding in detector(examined)]
+    yield from sorted(findings, key=lambda finding: -finding.severity.rank)
+
+
+def _same(finding: Finding) -> tuple[object, ...]:
+    """What makes two findings one."""
+    return finding.kind, finding.source, finding.op, finding.module
+
+
+__all__ = ["DETECTORS", "Detector", "Diagnosis", "Examined", "Finding", "Severity", "found"]
