@@ -9,14 +9,15 @@ from torch import nn
 from torch.utils.checkpoint import checkpoint
 
 from backprop_tui.stepper import Pace
+from backprop_tui.tape import Tape
 
 
 class Log:
     """What a `Pace` told, and the program that it told of."""
 
     def __init__(self, wanted=lambda number: True, **options) -> None:
-        self.tapes: dict = {}
-        self.passes: list = []
+        self.tapes: dict[int, Tape] = {}
+        self.passes: list[int] = []
         self.pace = Pace(
             wanted, self.tapes.__setitem__, lambda number, _: self.passes.append(number), **options
         )
