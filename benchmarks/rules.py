@@ -1,7 +1,14 @@
-"""What a rule costs: its forward and backward against autograd's, at the sizes of real models."""
+"""What a rule costs: its forward and backward against autograd's, at the sizes of real models.
+
+Each rule is measured whole, and as a check runs it: without the lines that lead to the output
+alone. Memory once used is kept for both sides (`keep_memory`): a page fresh from the system
+costs more than the arithmetic on it, and who gets one is an accident of what was freed last.
+"""
 
 from __future__ import annotations
 
+import ctypes
+import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -13,6 +20,7 @@ from torch import Tensor
 from torch.utils._pytree import tree_iter, tree_map
 
 import backprop_tui.rules  # noqa: F401  (registers the rules)
+from backprop_tui.lean import lean
 from backprop_tui.rules.registry import find
 
 from .measure import Row, median, ratio, table
@@ -58,10 +66,13 @@ def cases() -> Iterator[Case]:
         make(64),
         training=True,
     )
+    yield case("rms_norm", F.rms_norm, hidden, (768,), make(768))
+    yield case("group_norm", F.group_norm, make(8, 64, 56, 56), 8, make(64), make(64))
     yield case("softmax", F.softmax, make(8, 12, 128, 128), -1)
     yield case("scaled_dot_product_attention", F.scaled_dot_product_attention, *heads)
     yield case("embedding", F.embedding, tokens, make(30000, 768))
     yield case("gelu", F.gelu, make(8, 128, 3072))
+    yield case("gelu of tanh", F.gelu, make(8, 128, 3072), approximate="tanh")
     yield case("relu", F.relu, make(8, 128, 3072))
     yield case("silu", F.silu, make(8, 128, 3072))
     yield case("cross_entropy", F.cross_entropy, make(1024, 10000), torch.randint(10000, (1024,)))
@@ -76,11 +87,22 @@ def by_autograd(case: Case, dy: Tensor) -> None:
 
 def by_rule(case: Case, dy: Tensor) -> None:
     """Forward and backward in the lines of the rule."""
+    with torch.no_grad():
+        _, backward = rule_of(case)(*case.args, **case.kwargs)
+        backward(dy)
+
+
+def by_needed_lines(case: Case, dy: Tensor) -> None:
+    """The same without the lines that lead to the output alone, as a check runs it."""
+    with torch.no_grad():
+        _, backward = lean(rule_of(case))(*case.args, **case.kwargs)
+        backward(dy)
+
+
+def rule_of(case: Case) -> Callable[..., Any]:
     found = find(case.op)
     assert found is not None
-    with torch.no_grad():
-        _, backward = found.function(*case.args, **case.kwargs)
-        backward(dy)
+    return found.function
 
 
 def plain(case: Case) -> Case:
@@ -91,25 +113,37 @@ def plain(case: Case) -> Case:
     return Case(case.name, case.op, args, kwargs)
 
 
-def cost(case: Case, rounds: int) -> float:
-    """The rule's time over autograd's, the two measured in turns."""
+def costs(case: Case, rounds: int) -> tuple[float, float]:
+    """The whole rule's time over autograd's, and that of its needed lines, all taken in turns."""
     dy = torch.randn_like(case.op(*case.args, **case.kwargs))
     detached = plain(case)
-    taken: dict[str, list[float]] = {"rule": [], "autograd": []}
+    runs = ((by_autograd, case), (by_rule, detached), (by_needed_lines, detached))
+    taken: list[list[float]] = [[], [], []]
     for _ in range(rounds):
-        for name, run, given in (
-            ("autograd", by_autograd, case),
-            ("rule", by_rule, detached),
-        ):
+        for times, (run, given) in zip(taken, runs, strict=True):
             start = time.perf_counter()
             run(given, dy)
-            taken[name].append(time.perf_counter() - start)
-    return median(taken["rule"]) / median(taken["autograd"])
+            times.append(time.perf_counter() - start)
+    autograd, whole, needed = map(median, taken)
+    return whole / autograd, needed / autograd
 
 
-def rows(rounds: int = ROUNDS) -> list[Row]:
-    """One ratio for each op."""
-    return [ratio(f"{case.name}, rule over autograd", cost(case, rounds), MOST) for case in cases()]
+def keep_memory() -> None:
+    """Have the C library keep what is freed; elsewhere than on Linux it does as it will."""
+    if sys.platform == "linux":
+        m_trim_threshold, m_mmap_threshold = -1, -3
+        library = ctypes.CDLL(None)
+        library.mallopt(m_trim_threshold, 2**31 - 1)
+        library.mallopt(m_mmap_threshold, 2**25)
+
+
+def rows(rounds: int = ROUNDS) -> Iterator[Row]:
+    """Two ratios for each op."""
+    keep_memory()
+    for case in cases():
+        whole, needed = costs(case, rounds)
+        yield ratio(f"{case.name}, rule over autograd", whole, MOST)
+        yield ratio(f"{case.name}, as a check runs it", needed, MOST)
 
 
 if __name__ == "__main__":

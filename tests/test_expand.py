@@ -62,7 +62,8 @@ STATEMENTS = [
     "y = x.reshape(6, 4)", "y = x.reshape(6, 4).t()", "y = x.flatten() * 2", "y = b.unsqueeze(1)",
     "y = b[:, 1:3] * 2", "y = x[1, ..., None]", "y = bias.expand(2, 4)", "y = b.contiguous() + 1",
     "y: object = b + 1", "y = cube.transpose(1, 2).reshape(8, 3) @ cube[0]",
-    "y = b * (1 / b.shape[0])", "y = torch.log(positive) * float(n)", "y = cube.mean(2).t()",
+    "y = b * (1 / b.shape[0])", "y = torch.addcmul(bias, b, column, value=-1)",
+    "y = torch.log(positive) * float(n)", "y = cube.mean(2).t()",
 ]  # fmt: skip
 
 

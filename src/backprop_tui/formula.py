@@ -9,6 +9,7 @@ from typing import Any
 from torch import Tensor
 
 from .lines import Line
+from .reading import unfused
 
 _SUBSCRIPT = str.maketrans("0123456789-", "₀₁₂₃₄₅₆₇₈₉₋")
 _SUPERSCRIPT = str.maketrans("0123456789-", "⁰¹²³⁴⁵⁶⁷⁸⁹⁻")
@@ -88,6 +89,8 @@ class _Writer:
                 return f"−{self._inside(operand, _UNARY)}", _UNARY
             case ast.Attribute(value=value, attr=attr) if attr in _TRANSPOSED:
                 return f"{self._inside(value, _ATOM)}ᵀ", _ATOM
+            case ast.Call() if (plain := unfused(node)) is not None:
+                return self.write(plain)
             case ast.Call(func=ast.Attribute(value=value, attr=name), args=args):
                 return self._method(node, value, name, args)
             case ast.Call(func=ast.Name(id=name), args=[first, *_]) if name in _SILENT:

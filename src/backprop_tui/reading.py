@@ -79,6 +79,23 @@ BUILTINS = {
 PLAIN = (bool, int, float, complex, str, tuple, list, torch.dtype, type(None))
 
 
+def unfused(node: ast.Call) -> ast.expr | None:
+    """``torch.addcmul(a, b, c, value=v)`` as ``a + v * (b * c)``; None for any other call."""
+    match node:
+        case ast.Call(
+            func=ast.Attribute(value=ast.Name(id="torch"), attr="addcmul"), args=[a, b, c]
+        ):
+            product = ast.BinOp(b, ast.Mult(), c)
+        case _:
+            return None
+    match node.keywords:
+        case [ast.keyword(value=ast.UnaryOp(op=ast.USub(), operand=ast.Constant(value=1)))]:
+            return ast.BinOp(a, ast.Sub(), product)
+        case [ast.keyword(value=factor)]:
+            return ast.BinOp(a, ast.Add(), ast.BinOp(factor, ast.Mult(), product))
+    return ast.BinOp(a, ast.Add(), product)
+
+
 class Reader:
     """Builds the tree of one statement, given what it read and which helpers it may call."""
 
@@ -187,6 +204,8 @@ class Reader:
         return Moved(source=ast.unparse(node), compute=compute, operands=(base,), kind=kind)
 
     def _call(self, node: ast.Call) -> Node:
+        if (plain := unfused(node)) is not None:
+            return self.read(plain)
         options = {k.arg: self.read(k.value).value for k in node.keywords if k.arg}
         if len(options) != len(node.keywords) or any(isinstance(a, ast.Starred) for a in node.args):
             raise Unsupported(f"the unpacked arguments in {ast.unparse(node)!r}")

@@ -70,10 +70,11 @@ def gelu(input, approximate="none"):
     def backward(dy):
         if approximate == "tanh":
             dinner = math.sqrt(2 / math.pi) * (1 + 3 * 0.044715 * input**2)
-            density = 0.5 * (1 - tanh * tanh) * dinner
+            bell = (1 - tanh * tanh) * dinner
+            slope = torch.addcmul(probability, input, bell, value=0.5)
         else:
-            density = torch.exp(-0.5 * input.square() - 0.5 * math.log(2 * math.pi))
-        slope = torch.addcmul(probability, input, density)
+            bell = torch.exp(-0.5 * input.square())
+            slope = torch.addcmul(probability, input, bell, value=1 / math.sqrt(2 * math.pi))
         dinput = dy * slope
         return dinput
 

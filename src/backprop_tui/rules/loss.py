@@ -102,7 +102,7 @@ def nll_loss(
             dy = dy / w.sum()
         dchosen = torch.where(kept, -w * dy, 0)
         dinput = torch.zeros_like(input)
-        dinput = dinput.scatter(dim, index.unsqueeze(dim), dchosen.unsqueeze(dim))
+        dinput = dinput.scatter_(dim, index.unsqueeze(dim), dchosen.unsqueeze(dim))
         return dinput
 
     return y, backward
@@ -148,22 +148,21 @@ def cross_entropy(
         y = losses.sum() / total if reduction == "mean" else losses.sum()
 
     def backward(dy):
-        dtarget = None
         dlosses = dy / total if reduction == "mean" else dy
         dlosses = dlosses.expand(losses.shape).unsqueeze(dim)
+        dtarget = None
+        p = log_p.exp()
         if target.is_floating_point():
-            dlog_p = -q * dlosses
+            dinput = dlosses * (p * q.sum(dim, keepdim=True) - q)
             dtarget = -(1 - label_smoothing) * w * log_p * dlosses
         else:
             dlosses = torch.where(kept.unsqueeze(dim), dlosses, 0)
-            dchosen = -(1 - label_smoothing) * aim.unsqueeze(dim) * dlosses
-            zeros = dchosen.new_zeros(log_p.shape)
-            dlog_p = zeros.scatter(dim, index.unsqueeze(dim), dchosen)
+            dchosen = (1 - label_smoothing) * aim.unsqueeze(dim) * dlosses
+            dinput = p * dchosen
+            dinput = dinput.scatter_add_(dim, index.unsqueeze(dim), -dchosen)
             if label_smoothing:
-                dlog_p = dlog_p - label_smoothing / classes * w * dlosses
-        dlogsumexp = -dlog_p.sum(dim, keepdim=True)
-        p = input.softmax(dim)
-        dinput = dlog_p + p * dlogsumexp
+                spread = label_smoothing / classes * w * torch.ones_like(p)
+                dinput += dlosses * (p * spread.sum(dim, keepdim=True) - spread)
         return dinput, dtarget
 
     return y, backward

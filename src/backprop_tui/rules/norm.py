@@ -38,7 +38,7 @@ def layer_norm(input, normalized_shape, weight=None, bias=None, eps=1e-5, cudnn_
     """Each row over the last dimensions to mean 0 and variance 1, then y = x̂·w + b."""
     dims = list(range(-len(normalized_shape), 0))
     centered = input - input.mean(dims, keepdim=True)
-    variance = (centered * centered).mean(dims, keepdim=True)
+    variance = centered.square().mean(dims, keepdim=True)
     scale = (variance + eps).rsqrt()
     normalized = centered * scale
     y = normalized
@@ -58,7 +58,9 @@ def layer_norm(input, normalized_shape, weight=None, bias=None, eps=1e-5, cudnn_
             dnormalized = dy * weight
         shift = dnormalized.mean(dims, keepdim=True)
         stretch = (dnormalized * normalized).mean(dims, keepdim=True)
-        dinput = scale * (dnormalized - shift - normalized * stretch)
+        dinput = torch.addcmul(dnormalized, normalized, stretch, value=-1)
+        dinput -= shift
+        dinput *= scale
         return dinput, None, dweight, dbias
 
     return y, backward
@@ -78,7 +80,7 @@ def rms_norm(input, normalized_shape, weight=None, eps=None):
     """
     dims = list(range(-len(normalized_shape), 0))
     eps = torch.finfo(input.dtype).eps if eps is None else eps
-    scale = ((input * input).mean(dims, keepdim=True) + eps).rsqrt()
+    scale = (input.square().mean(dims, keepdim=True) + eps).rsqrt()
     normalized = input * scale
     y = normalized
     if weight is not None:
@@ -91,7 +93,8 @@ def rms_norm(input, normalized_shape, weight=None, eps=None):
             dweight = (dy * normalized).sum_to_size(weight.shape)
             dnormalized = dy * weight
         stretch = (dnormalized * normalized).mean(dims, keepdim=True)
-        dinput = scale * (dnormalized - normalized * stretch)
+        dinput = torch.addcmul(dnormalized, normalized, stretch, value=-1)
+        dinput *= scale
         return dinput, None, dweight
 
     return y, backward
@@ -124,7 +127,7 @@ def batch_norm(
     if training:
         mean = input.mean(dims, keepdim=True)
         centered = input - mean
-        variance = (centered * centered).mean(dims, keepdim=True)
+        variance = centered.square().mean(dims, keepdim=True)
     else:
         centered = input - along(running_mean, input)
         variance = along(running_var, input)
@@ -142,7 +145,8 @@ def batch_norm(
         dcentered = dy
         if training:
             n = dy.numel() / total.numel()
-            dcentered = dy - total / n - normalized * (overlap / n)
+            dcentered = torch.addcmul(dy, normalized, overlap / n, value=-1)
+            dcentered -= total / n
         gain = scale if weight is None else scale * along(weight, input)
         dinput = gain * dcentered
         dweight = None if weight is None else overlap.reshape(weight.shape)
@@ -163,7 +167,7 @@ def group_norm(input, num_groups, weight=None, bias=None, eps=1e-5, cudnn_enable
     size = input.shape[1] // num_groups * math.prod(input.shape[2:])
     groups = input.reshape(len(input), num_groups, size)
     centered = groups - groups.mean(-1, keepdim=True)
-    variance = (centered * centered).mean(-1, keepdim=True)
+    variance = centered.square().mean(-1, keepdim=True)
     scale = (variance + eps).rsqrt()
     normalized = centered * scale
     y = normalized.reshape(input.shape)
@@ -184,7 +188,9 @@ def group_norm(input, num_groups, weight=None, bias=None, eps=1e-5, cudnn_enable
         dnormalized = dnormalized.reshape(normalized.shape)
         shift = dnormalized.mean(-1, keepdim=True)
         stretch = (dnormalized * normalized).mean(-1, keepdim=True)
-        dgroups = scale * (dnormalized - shift - normalized * stretch)
+        dgroups = torch.addcmul(dnormalized, normalized, stretch, value=-1)
+        dgroups -= shift
+        dgroups *= scale
         dinput = dgroups.reshape(input.shape)
         return dinput, None, dweight, dbias
 
@@ -212,7 +218,7 @@ def instance_norm(
     if use_input_stats:
         mean = input.mean(dims, keepdim=True)
         centered = input - mean
-        variance = (centered * centered).mean(dims, keepdim=True)
+        variance = centered.square().mean(dims, keepdim=True)
     else:
         centered = input - along(running_mean, input)
         variance = along(running_var, input)
@@ -236,7 +242,8 @@ def instance_norm(
         if use_input_stats:
             shift = dnormalized.mean(dims, keepdim=True)
             stretch = (dnormalized * normalized).mean(dims, keepdim=True)
-            dnormalized = dnormalized - shift - normalized * stretch
+            dnormalized = torch.addcmul(dnormalized, normalized, stretch, value=-1)
+            dnormalized -= shift
         dinput = scale * dnormalized
         return dinput, None, None, dweight, dbias
 

@@ -38,7 +38,7 @@ def implied(input, dim):
 def softmax(input, dim=None, _stacklevel=3, dtype=None):
     """Softmax, yᵢ = exp(xᵢ) / Σⱼ exp(xⱼ) over one dimension.
 
-    ∂yᵢ/∂xⱼ = yᵢ(δᵢⱼ − yⱼ), hence ∂L/∂x = y·dy − y·Σ y·dy.
+    ∂yᵢ/∂xⱼ = yᵢ(δᵢⱼ − yⱼ), hence ∂L/∂x = y·(dy − Σ dy·y).
     """
     dim = implied(input, dim)
     own = input.dtype
@@ -49,9 +49,9 @@ def softmax(input, dim=None, _stacklevel=3, dtype=None):
     y = exponentials / exponentials.sum(dim, keepdim=True)
 
     def backward(dy):
-        weighted = y * dy
-        overlap = weighted.sum(dim, keepdim=True)
-        dinput = weighted - y * overlap
+        overlap = (dy * y).sum(dim, keepdim=True)
+        dinput = dy - overlap
+        dinput *= y
         if dtype is not None:
             dinput = dinput.to(own)
         return dinput
