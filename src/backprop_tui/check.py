@@ -22,6 +22,7 @@ def check(
     numeric: bool = False,
     progress: Callable[[int, int], bool] = lambda done, total: True,
     warning: str = "",
+    judged: Sequence[Judged] = (),
 ) -> Report:
     """Compare manual with autograd in every backward pass of `tape`.
 
@@ -31,6 +32,7 @@ def check(
         numeric: ask finite differences too about every op that is not verified, and name the
             witness that stands alone.
         progress: told how many ops of how many are done; it answers False to stop.
+        judged: the passes, where they have been judged already.
 
     Raises:
         ValueError: if nothing was differentiated while the tape was recorded.
@@ -44,8 +46,8 @@ def check(
         def report(count: int, before: int = done) -> bool:
             return progress(before + count, total)
 
-        judged = judge(tape, backward, given=given, progress=report)
-        steps.append(_step(tape, judged, number, numeric))
+        one = judged[number] if judged else judge(tape, backward, given=given, progress=report)
+        steps.append(_step(tape, one, number, numeric))
         done += backward.after
     return Report(tuple(steps), _coverage(tape, steps), warning)
 

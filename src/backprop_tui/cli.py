@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import os
 import sys
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, NoReturn
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from .errors import UserError
 from .lessons import LESSONS, SIZES, intro, title
@@ -17,6 +18,9 @@ if TYPE_CHECKING:
 
 _PROGRAM = "backprop-tui"
 _DTYPES = ("float32", "float64", "float16", "bfloat16")
+FAIL_ON = ("different", "finding", "unruled")
+CHECKED_STEPS = 5
+"""Enough for what only shows from one step to the next, such as a forgotten zero_grad."""
 _EPILOG = """\
 With no arguments it opens the first lesson: a two-layer ReLU net whose training step is
 single-stepped, every gradient by hand beside autograd's. Press ? there for the keys.
@@ -26,6 +30,7 @@ examples:
   backprop-tui lesson two-layer --hidden 16 --depth 3
   backprop-tui lesson two-layer --weights update-first
   backprop-tui lesson --plain | less
+  backprop-tui check train.py --epochs 1
   backprop-tui check --lesson two-layer --json
   backprop-tui rules softmax
 """
@@ -51,8 +56,8 @@ class _Version(argparse.Action):
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the program and return its exit code.
 
-    0: agreed, or the screen was closed; 1: manual and autograd differ; 2: the arguments or
-    a file cannot be used.
+    0: agreed, or the screen was closed; 1: manual and autograd differ, or a finding is an
+    error; 2: the arguments or a file cannot be used; 3: a checked program raised.
     """
     arguments = list(sys.argv[1:] if argv is None else argv)
     if not arguments or (arguments[0][0:1] == "-" and arguments[0] not in _GLOBAL_FLAGS):
@@ -95,17 +100,69 @@ def _parser() -> argparse.ArgumentParser:
     _lesson_options(lesson)
     lesson.set_defaults(run=_lesson)
 
-    check = commands.add_parser("check", help="compare manual and autograd with no screen")
-    check.add_argument("--lesson", dest="name", required=True, metavar="NAME", help="what to check")
-    check.add_argument("--json", action="store_true", help="print JSON instead of a table")
-    _lesson_options(check)
-    check.set_defaults(run=_check)
+    _check_command(commands)
 
     rules = commands.add_parser("rules", help="show a rule, or list them all")
     rules.add_argument("name", nargs="?", help="of a rule or a torch function, such as softmax")
     rules.add_argument("--missing", action="store_true", help="list what still has no rule")
     rules.set_defaults(run=_rules)
     return parser
+
+
+def _check_command(commands: Any) -> None:
+    check = commands.add_parser(
+        "check",
+        help="compare manual and autograd with no screen",
+        usage=f"{_PROGRAM} check [options] (SCRIPT | -m MODULE | MODULE:FUNCTION) [arguments]\n"
+        f"       {_PROGRAM} check --lesson NAME [options]",
+        description="Derives every gradient of the first training steps by hand, compares it "
+        "with autograd's, and says what is wrong.",
+        epilog="exit codes: 0 agreed; 1 differences or error findings; 2 usage; 3 the script "
+        "raised. Options stand before the script: what follows it is the script's own.",
+    )
+    check.add_argument("--lesson", dest="name", metavar="NAME", help="check a lesson")
+    check.add_argument(
+        "-m", dest="module", action="store_true", help="check a module, as python -m"
+    )
+    check.add_argument(
+        "--steps",
+        type=_range,
+        default=(1, CHECKED_STEPS),
+        metavar="[M-]N",
+        help=f"the training steps to check, 'all' to the end (default {CHECKED_STEPS}); "
+        "then the script is ended",
+    )
+    check.add_argument(
+        "--fail-on",
+        type=_reasons,
+        default=("different", "finding"),
+        metavar="WHAT",
+        help="different, finding (an error), unruled (an op without a rule), with commas "
+        "between (default different,finding)",
+    )
+    check.add_argument("--json", action="store_true", help="print JSON instead of a table")
+    check.add_argument("program", nargs=argparse.REMAINDER, help=argparse.SUPPRESS)
+    _lesson_options(check)
+    check.set_defaults(run=_check)
+
+
+def _range(text: str) -> tuple[int, int | None]:
+    """``5``, ``3-7`` or ``all``."""
+    if text == "all":
+        return 1, None
+    first, dash, last = text.partition("-")
+    low, high = (_positive(first), _positive(last)) if dash else (1, _positive(first))
+    if high < low:
+        raise argparse.ArgumentTypeError(f"{text!r}: the last step comes before the first")
+    return low, high
+
+
+def _reasons(text: str) -> tuple[str, ...]:
+    found = tuple(text.split(","))
+    for reason in found:
+        if reason not in FAIL_ON:
+            raise argparse.ArgumentTypeError(f"{reason!r} is none of {', '.join(FAIL_ON)}")
+    return found
 
 
 def _lesson_options(parser: argparse.ArgumentParser) -> None:
@@ -215,6 +272,10 @@ def _transcript(options: argparse.Namespace) -> int:
 
 
 def _check(options: argparse.Namespace) -> int:
+    if options.name is None:
+        return _check_program(options)
+    if options.program:
+        raise UserError(f"check a lesson or {options.program[0]}, not both at once")
     _known(options.name)
     from rich.console import Console
 
@@ -233,6 +294,46 @@ def _check(options: argparse.Namespace) -> int:
     else:
         Console().print(report)
     return exit_code(report)
+
+
+def _check_program(options: argparse.Namespace) -> int:
+    if not options.program:
+        raise UserError("check what? a script, a module:function, or --lesson two-layer")
+    from rich.console import Console
+
+    from .program import Program, show
+    from .scripted import check_program, failed
+
+    program = Program(options.program[0], options.program[1:], options.module)
+    first, last = options.steps
+    with _stdout_aside() if options.json else contextlib.nullcontext():
+        checked = check_program(program, last, first)
+        if checked.error is not None:
+            show(checked.error)
+    if options.json:
+        print(json.dumps(checked.to_dict(), indent=2))
+    elif checked.report.steps or checked.report.findings:
+        Console().print(checked.report)
+    if checked.error is not None:
+        return 3
+    if not checked.report.steps:
+        raise UserError(f"nothing to check in {program.name}: {checked.instead}")
+    return 1 if failed(checked.report, options.fail_on) else 0
+
+
+@contextlib.contextmanager
+def _stdout_aside() -> Iterator[None]:
+    """What a program prints goes to stderr, in C too: stdout is for our answer alone."""
+    sys.stdout.flush()
+    kept = os.dup(1)
+    os.dup2(2, 1)
+    try:
+        with contextlib.redirect_stdout(sys.stderr):
+            yield
+    finally:
+        sys.stdout.flush()
+        os.dup2(kept, 1)
+        os.close(kept)
 
 
 def _rules(options: argparse.Namespace) -> int:

@@ -16,6 +16,11 @@ class Severity(StrEnum):
     NOTE = "note"
 
     @property
+    def glyph(self) -> str:
+        """One character, so that none is carried by colour alone."""
+        return {"error": "✗", "warning": "!", "note": "·"}[self.value]
+
+    @property
     def rank(self) -> int:
         """0 for the mildest."""
         return list(Severity)[::-1].index(self)

@@ -12,8 +12,10 @@ from rich.table import Table
 from rich.text import Text
 
 from .compare import Verdict
+from .finding import Finding, Severity
 
 _COLOURS = {"exact": "green", "rounding": "cyan", "amber": "yellow", "different": "red"}
+_SEVERITY_COLOURS = {Severity.ERROR: "red", Severity.WARNING: "yellow", Severity.NOTE: "cyan"}
 _SHOWN = 200
 
 VERSION = 1
@@ -82,6 +84,7 @@ class Report:
     steps: tuple[Step, ...]
     coverage: Coverage
     warning: str = ""
+    findings: tuple[Finding, ...] = ()
 
     @property
     def parameters(self) -> tuple[ParameterRow, ...]:
@@ -116,12 +119,14 @@ class Report:
 
         ``{"version", "steps": [{"loss", "parameters": [{"name", "shape", "verdict", "rho",
         "max_abs", "max_rel"}], "ops": [{"op", "module", "rule", "isolated", "chained"}]}],
-        "verdict"}``
+        "verdict", "findings": [{"kind", "severity", "file", "line", "op", "module", "step",
+        "message", "why", "fix"}]}``
         """
         return {
             "version": VERSION,
             "steps": [_step_dict(step) for step in self.steps],
             "verdict": str(self.verdict),
+            "findings": [finding.to_dict() for finding in self.findings],
         }
 
     @classmethod
@@ -133,7 +138,7 @@ class Report:
         ruled = sum(report.coverage.ruled for report in reports)
         total = sum(report.coverage.total for report in reports)
         coverage = Coverage(ruled, total, tuple(names), tuple(unseen))
-        return cls(steps, coverage, reports[0].warning)
+        return cls(steps, coverage, reports[0].warning if reports else "")
 
     def __rich__(self) -> RenderableType:
         return Group(*(table(step, i) for i, step in enumerate(self.steps, 1)), *summary(self))
@@ -225,6 +230,18 @@ def summary(report: Report) -> Iterator[Text]:
         yield Text(f"unseen by the recorder: {', '.join(coverage.unseen)}", "yellow")
     if report.warning:
         yield Text(report.warning)
+    for finding in report.findings:
+        yield from described(finding)
+
+
+def described(finding: Finding) -> Iterator[Text]:
+    """A finding in three lines: where and what, why, and the fix."""
+    source = finding.source
+    place = f"{source.file}:{source.line}" if source else finding.module or "step"
+    head = f"{finding.severity.glyph} {finding.severity} [{finding.kind}] {place}"
+    yield Text(f"{head}: {finding.message}", _SEVERITY_COLOURS[finding.severity])
+    yield Text(f"    why: {finding.why}")
+    yield Text(f"    fix: {finding.fix}")
 
 
 def badge(verdict: Verdict, nonfinite: int) -> Text:

@@ -24,7 +24,7 @@ class Stepper(Recorder):
     Args:
         on_begin: told that a step begins; `on_step` that one has ended, with its tape;
             `on_backward` that a backward pass has. What they raise goes through the program.
-        whole: whether it starts where a step does; else the first one is dropped.
+        whole: whether it starts where a step does; what comes before the first is dropped.
         inside: whether to record what runs in the module of this path.
         new_tape: makes the tapes.
     """
@@ -54,7 +54,7 @@ class Stepper(Recorder):
 
     def finish(self) -> None:
         """The program has ended, and with it the step under way."""
-        if self._whole and not self._retired:
+        if self._whole and not self._retired and self._taping.backwards:
             self._end()
 
     def retire(self) -> None:
@@ -127,6 +127,7 @@ class Stepper(Recorder):
     def _end(self) -> None:
         tape = self.so_far()
         self._taping.forget()
+        self._whole = False
         with private.apart():
             self._on_step(tape)
 

@@ -7,11 +7,11 @@ wrong is worse than one that is missed: what may be meant is a warning or a note
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 
 from ..finding import Finding, Severity
-from ..judge import judge
+from ..judge import Judged, judge
 from ..tape import Tape
 from .examined import Examined, Memory
 
@@ -32,15 +32,20 @@ class Diagnosis:
         self._memory = Memory()
 
     def examine(
-        self, tape: Tape, step: int = 1, error: BaseException | None = None
+        self,
+        tape: Tape,
+        step: int = 1,
+        error: BaseException | None = None,
+        judged: Sequence[Judged] = (),
     ) -> tuple[Finding, ...]:
         """The findings of the step `tape`, new ones only: what was said before is not repeated.
 
         Args:
             error: the exception that the step ended with.
+            judged: its backward passes, where they have been judged already.
         """
-        judged = tuple(judge(tape, backward) for backward in tape.backwards)
-        examined = Examined(tape, judged, step, error, self._memory)
+        passes = tuple(judged) or tuple(judge(tape, backward) for backward in tape.backwards)
+        examined = Examined(tape, passes, step, error, self._memory)
         said = {_same(finding) for finding in self.findings}
         new = []
         for finding in found(examined):
