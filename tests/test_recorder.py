@@ -151,3 +151,11 @@ def test_a_constant_that_changes_between_two_reads():
 def test_a_guardless_clone_computes_the_same():
     x = torch.randn(3, 4)
     assert torch.equal(guardless(F.softmax)(x, dim=1), x.softmax(1))
+
+
+def test_a_leaf_that_is_made_while_recording_is_a_leaf():
+    with record() as tape:
+        w = torch.ones(3, requires_grad=True)
+        (w * 2).sum().backward()
+    (leaf,) = [value for value in tape.values if value.leaf and value.requires_grad]
+    assert leaf.variable == "w" and [op.name for op in tape.ops] == ["mul", "sum"]

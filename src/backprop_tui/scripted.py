@@ -76,7 +76,7 @@ def check_program(
         ending = program.run()
         result = ending.result
         if isinstance(result, torch.Tensor) and result.requires_grad and result.numel() == 1:
-            result.backward()  # type: ignore[no-untyped-call]
+            result.backward()
         rest = pace.stepper.so_far() if pace.stepper is not None else taping.Tape()
         if ending.error is not None:
             diagnosis.examine(rest, pace.number, ending.error)

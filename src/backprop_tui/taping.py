@@ -106,7 +106,8 @@ class Taping:
         self._spans.append((call.first, next_sequence_number()))
         written = call.written
         results = tuple(tensors(output)) if written is None else (written.target,)
-        if not results:
+        made_outright = not call.inputs and any(tensor.requires_grad for tensor in results)
+        if not results or made_outright:  # a leaf is on the tape from where it is read
             return
         base = written.base if written is not None else None
         through_view = base is not None and base.requires_grad
