@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from .modules import Modules
-from .private import snapshot, unchanged
+from .private import sequence_number, snapshot, unchanged
 from .tape import Value
 
 Edge = tuple[Any, int]  # a node of autograd's graph, and the number of its output
@@ -57,10 +57,13 @@ class Identities:
 
     def _append(self, tensor: Tensor, leaf: bool) -> int:
         index, kept = len(self.values), snapshot(tensor)
-        name, variable = self._names.name(tensor), ""
-        if leaf and tensor.requires_grad and tensor.is_leaf and not name:
-            variable = self._names.variable(tensor)
-        self.values.append(Value(index, name, kept, tensor.requires_grad, leaf, variable))
+        name, variable, sequence = self._names.name(tensor), "", -1
+        if leaf and tensor.requires_grad:
+            if tensor.grad_fn is not None:
+                sequence = sequence_number(tensor.grad_fn)
+            elif not name:
+                variable = self._names.variable(tensor)
+        self.values.append(Value(index, name, kept, tensor.requires_grad, leaf, variable, sequence))
         return index
 
     def content(self, index: int, tensor: Tensor) -> Tensor:
@@ -106,10 +109,12 @@ class Identities:
 
 
 def edge_of(tensor: Tensor) -> Edge | None:
-    """The gradient edge of a tensor that requires grad.
+    """The gradient edge of a tensor, None where it requires no grad.
 
-    None for a view of a parameter that was taken under no_grad, which has no node.
+    None also for a view of a parameter that was taken under no_grad, which has no node.
     """
+    if not tensor.requires_grad:
+        return None
     if tensor.grad_fn is not None:
         return tensor.grad_fn, tensor.output_nr
     if tensor._is_view() and not torch.is_grad_enabled():

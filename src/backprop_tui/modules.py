@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import inspect
+import re
 import sys
 import types
 import weakref
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 from torch import Tensor, nn
 
 from .calls import is_users
+from .tape import Source, Unregistered
 
 
 class Modules:
@@ -27,6 +31,7 @@ class Modules:
         self._paths: dict[nn.Module, str] = {}
         self._names: dict[int, str] = {}
         self._variables: dict[int, tuple[weakref.ref[Tensor], str]] = {}
+        self.unregistered: dict[str, Unregistered] = {}
         if model is not None:
             self._add("", model)
 
@@ -39,14 +44,19 @@ class Modules:
             if (module := root()) is not None:
                 self._add(prefix, module)
 
-    def meet(self, module: nn.Module) -> None:
+    def meet(self, module: nn.Module, caller: nn.Module | None = None) -> None:
         """A module is called: if it belongs to an unknown model, the model is known from now on."""
         if not self._discover or module in self._paths:
             return
         root, variable = _outermost(module)
         named = any(True for _ in module.parameters())
         first = named and not any(prefix == "" for prefix, _ in self._roots)
-        self._add("" if first else variable or type(root).__name__, root)
+        prefix = "" if first else variable or type(root).__name__
+        if named and root is module and caller is not None:
+            held, unregistered = _unregistered(module, caller)
+            prefix = ".".join(filter(None, (self.path(caller), held))) or prefix
+            self.unregistered[prefix] = unregistered
+        self._add(prefix, root)
 
     def path(self, module: nn.Module) -> str:
         """Where a module is in its model, "" for the model itself and for strangers."""
@@ -100,6 +110,35 @@ def _outermost(module: nn.Module) -> tuple[nn.Module, str]:
             root, variable = own, ""
         variable = variable or next((n for n, v in names.items() if v is root and n != "self"), "")
     return root, variable
+
+
+def _unregistered(module: nn.Module, caller: nn.Module) -> tuple[str, Unregistered]:
+    """What of the caller's holds a module ("layers[0]"), and where that is assigned."""
+    owner = type(caller)
+    for attribute, held in vars(caller).items():
+        items = held.items() if isinstance(held, dict) else enumerate(_sequence(held))
+        for key, item in items:
+            if item is module:
+                source = _assignment(owner, attribute)
+                return f"{attribute}[{key!r}]", Unregistered(owner.__name__, attribute, source)
+    return "", Unregistered(owner.__name__, "", None)
+
+
+def _sequence(held: object) -> Sequence[object]:
+    return held if isinstance(held, (list, tuple)) else ()
+
+
+def _assignment(owner: Any, attribute: str) -> Source | None:
+    """The first line of a class's __init__ that assigns to an attribute of self."""
+    code = owner.__init__.__code__
+    try:
+        lines, first = inspect.getsourcelines(code)
+    except (OSError, TypeError):
+        return None
+    for number, line in enumerate(lines, first):
+        if re.match(rf"\s*self\.{attribute}\b[^=]*=", line):
+            return Source(code.co_filename, number, code.co_name)
+    return None
 
 
 def _variable(tensor: Tensor) -> str:

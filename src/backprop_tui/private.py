@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import random
 import types
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from typing import Any
 
@@ -132,6 +132,23 @@ def patched(owner: Any, name: str, observe: Callable[..., Any]) -> Iterator[None
         yield
     finally:
         setattr(owner, name, original)
+
+
+@contextmanager
+def clipping(observe: Callable[[Sequence[Tensor], Tensor], None]) -> Iterator[None]:
+    """Every clipping of gradients by their norm here is told, before it happens.
+
+    ``clip_grad_norm_`` may have been imported by name: what it calls is observed instead.
+    """
+
+    def clip(
+        original: Callable[..., Any], parameters: Any, max_norm: float, total: Tensor, *rest: Any
+    ) -> Any:
+        observe([parameters] if isinstance(parameters, Tensor) else list(parameters), total)
+        return original(parameters, max_norm, total, *rest)
+
+    with patched(torch.nn.utils.clip_grad, "_clip_grads_with_norm_", clip):
+        yield
 
 
 @contextmanager

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import sys
 import types
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from types import TracebackType
 from typing import Any
@@ -24,7 +24,7 @@ from torch.overrides import TorchFunctionMode, resolve_name
 
 from . import calls
 from .modules import Modules
-from .private import function_applied, guardless, patched, unseen
+from .private import clipping, function_applied, guardless, patched, unseen
 from .rules import registry
 from .tape import Scope, Tape
 from .taping import Taping, Where
@@ -97,11 +97,15 @@ class Recorder(TorchFunctionMode):
         self._exits.enter_context(function_applied(self._custom))
         for owner in (torch.optim.Optimizer, nn.Module):
             self._exits.enter_context(patched(owner, "zero_grad", self._zero_grad))
+        made = patched(torch.optim.Optimizer, "__init__", self._made)
+        self._exits.enter_context(made)
+        self._exits.enter_context(clipping(self._clip))
 
     def _fill(self, tape: Tape) -> None:
         self._taping.fill(tape)
         tape.modules = self._names.types
         tape.parameters = self._names.parameters
+        tape.unregistered = self._names.unregistered
 
     def __torch_function__(
         self,
@@ -182,7 +186,7 @@ class Recorder(TorchFunctionMode):
 
     def _enter_module(self, module: nn.Module, args: Any) -> None:
         with unseen():
-            self._names.meet(module)
+            self._names.meet(module, self._modules[-1] if self._modules else None)
         self._modules.append(module)
 
     def _leave_module(self, module: nn.Module, args: Any, output: Any) -> None:
@@ -198,13 +202,32 @@ class Recorder(TorchFunctionMode):
 
     def _zero_grad(self, call: Callable[..., Any], owner: Any, *args: Any, **kwargs: Any) -> Any:
         """``owner.zero_grad(…)`` of an optimizer or a module."""
+        if self._watches():
+            self._note("zero_grad", owner)
+        return call(owner, *args, **kwargs)
+
+    def _made(self, call: Callable[..., Any], optimizer: Any, *args: Any, **kwargs: Any) -> None:
+        """``Optimizer(…)``."""
+        call(optimizer, *args, **kwargs)
+        if self._watches():
+            self._note("optimizer", optimizer)
+
+    def _clip(self, parameters: Sequence[Tensor], total_norm: Tensor) -> None:
+        if self._watches():
+            with unseen():
+                self._taping.event("clip", parameters, total_norm)
+
+    def _note(self, kind: str, owner: nn.Module | torch.optim.Optimizer) -> None:
         with unseen():
             if isinstance(owner, nn.Module):
                 held = list(owner.parameters())
             else:
                 held = [p for group in owner.param_groups for p in group["params"]]
-            self._taping.event("zero_grad", held)
-        return call(owner, *args, **kwargs)
+            self._taping.event(kind, held)
+
+    def _watches(self) -> bool:
+        """Whether what a patch reports is recorded."""
+        return True
 
 
 def record(model: nn.Module | None = None) -> Recorder:

@@ -152,10 +152,8 @@ class Stepper(Recorder):
         if not self._left():
             super()._before_step(optimizer, args, kwargs)
 
-    def _zero_grad(self, call: Callable[..., Any], owner: Any, *args: Any, **kwargs: Any) -> Any:
-        if self._left():
-            return call(owner, *args, **kwargs)
-        return super()._zero_grad(call, owner, *args, **kwargs)
+    def _watches(self) -> bool:
+        return not self._left()
 
 
 class Pace:

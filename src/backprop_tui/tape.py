@@ -29,6 +29,8 @@ class Value:
         requires_grad: whether autograd followed it.
         leaf: whether it came from outside the tape.
         variable: what the program calls a leaf that requires grad and has no path, "" if unknown.
+        sequence: autograd's number of the node that made it, for one that came with a graph from
+            before the tape; -1 for all others.
     """
 
     index: int
@@ -37,6 +39,7 @@ class Value:
     requires_grad: bool
     leaf: bool
     variable: str = ""
+    sequence: int = -1
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +70,8 @@ class Op:
     `outputs` those it returned (or wrote, when it works in place). `inputs` and `results`
     are the indices of the same tensors in `Tape.values`, in the order of
     `tensors((args, kwargs))`. `node` is the name of the node that autograd made for it
-    ("AddmmBackward0"), "" for none. `scope` holds the composites that it ran inside, from the
+    ("AddmmBackward0"), "" for none; its own nodes are numbered from `sequence` on, up to that of
+    the next op. `scope` holds the composites that it ran inside, from the
     outermost in. An `implicit` op was not called by the program: a view looked at again
     after its base was written to, or the write itself as the base sees it.
     """
@@ -81,6 +85,7 @@ class Op:
     outputs: tuple[Tensor, ...]
     results: tuple[int, ...]
     node: str
+    sequence: int
     module: str
     module_type: str
     source: Source | None
@@ -146,10 +151,11 @@ class Event:
 
     Attributes:
         kind: a way out of the graph ("numpy", "item", "tolist"), an assignment ("grad=",
-            "data=", "requires_grad="), or a call ("requires_grad_", "zero_grad", "step").
-        values: the tensors, as indices in `Tape.values`; for a step all that the optimizer has.
+            "data=", "requires_grad="), or a call ("requires_grad_", "zero_grad", "clip", "step";
+            "optimizer" makes one; "backward" where it raised).
+        values: the tensors, as indices in `Tape.values`; for an optimizer all that it has.
         ops: how many ops the tape held, and `backwards` how many backward passes.
-        tensor: what was assigned, if it was a tensor.
+        tensor: what was assigned, if it was a tensor; the norm that a clip has found.
     """
 
     kind: str
@@ -160,12 +166,27 @@ class Event:
     tensor: Tensor | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Unregistered:
+    """A module that another one calls without having it among its own.
+
+    Attributes:
+        owner: the class of the caller, and `attribute` what holds the module, "" if unknown.
+        source: the assignment of that attribute.
+    """
+
+    owner: str
+    attribute: str
+    source: Source | None
+
+
 @dataclass(eq=False)
 class Tape:
     """The ordered ops of one recording, with the backwards and updates among them.
 
     The recorder fills it; once the recording has ended it no longer changes. `modules` are
-    the paths with their types, `parameters` the paths of all that require grad with their shape.
+    the paths with their types, `parameters` the paths of all that require grad with their shape,
+    `unregistered` the paths of modules that no other has as its own, though one calls them.
     """
 
     ops: Sequence[Op] = ()
@@ -175,6 +196,7 @@ class Tape:
     events: Sequence[Event] = ()
     modules: Mapping[str, str] = field(default_factory=dict)
     parameters: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+    unregistered: Mapping[str, Unregistered] = field(default_factory=dict)
 
 
 def tensors(tree: Any) -> Iterator[Tensor]:

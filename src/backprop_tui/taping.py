@@ -123,6 +123,7 @@ class Taping:
             outputs=tuple(map(self._identities.content, indices, results)),
             results=indices,
             node=next((t.grad_fn.name() for t in results if t.grad_fn is not None), ""),
+            sequence=call.first,
             ambient=call.ambient,
         )
         if written is not None and through_view:
@@ -219,6 +220,7 @@ class Taping:
             outputs=(snapshot(made),),
             results=(result,),
             node="",
+            sequence=next_sequence_number(),
             ambient=Ambient(),
             implicit=True,
         )
@@ -239,7 +241,11 @@ class Taping:
         leftover = {} if func is torch.autograd.grad else self._identities.gradients()
         self._replaced.clear()
         with self._captured(given) as captured:
-            result = func(*args, **kwargs)
+            try:
+                result = func(*args, **kwargs)
+            except RuntimeError:
+                self.event("backward", given)
+                raise
             if func is torch.autograd.grad:
                 # It answers, and runs no hook of the leaves that it is asked for.
                 asked = tensors(args[1] if len(args) > 1 else kwargs["inputs"])

@@ -3,20 +3,41 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 from ..judge import Judged
 from ..tape import Tape
 
 
-@dataclass
-class Memory:
-    """What later steps are told of earlier ones."""
-
-    steps: int = 0
+class Kept:
+    """What one detector remembers from step to step."""
 
     def remember(self, examined: Examined) -> None:
         """Take from a step what the next ones need; never the whole tape."""
+        raise NotImplementedError
+
+
+K = TypeVar("K", bound=Kept)
+
+
+class Memory:
+    """What later steps are told of earlier ones."""
+
+    def __init__(self) -> None:
+        self.steps = 0
+        self._kept: dict[type[Kept], Kept] = {}
+
+    def of(self, kind: type[K]) -> K:
+        """What a detector remembers, empty at first."""
+        kept = self._kept.setdefault(kind, kind())
+        assert isinstance(kept, kind)
+        return kept
+
+    def remember(self, examined: Examined) -> None:
+        """A step has been examined."""
         self.steps += 1
+        for kept in self._kept.values():
+            kept.remember(examined)
 
 
 @dataclass(frozen=True)
