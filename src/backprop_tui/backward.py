@@ -232,13 +232,16 @@ def _lean_visit(op: Op, convert: Convert) -> Visit:
 def pull_back(visit: Visit, known: Mapping[int, Tensor], run: Run = call) -> None:
     """Run the backward on the cotangents in `known`, and lay its answer along the op's inputs.
 
-    A result that nothing was derived from has the cotangent 0. An answer takes on the dtype
-    of the input that it belongs to, as autograd's does. Autograd's complex gradients are
-    conjugated (so that x − lr·grad descends); a rule's are plain ∂L/∂z.
+    A result that nothing was derived from has the cotangent 0, and so has an input that was
+    handed back as it was: it keeps its own. An answer takes on the dtype of the input that it
+    belongs to, as autograd's does. Autograd's complex gradients are conjugated (so that
+    x − lr·grad descends); a rule's are plain ∂L/∂z.
     """
-    pairs = zip(visit.op.results, visit.outputs, strict=True)
     visit.incoming = tuple(
-        known[value] if value in known else torch.zeros_like(output) for value, output in pairs
+        known[value]
+        if value in known and value not in visit.op.inputs
+        else torch.zeros_like(output)
+        for value, output in zip(visit.op.results, visit.outputs, strict=True)
     )
     plain = [conjugate(cotangent) for cotangent in visit.incoming]
     with ambient(visit.op):

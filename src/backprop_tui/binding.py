@@ -32,23 +32,24 @@ def _plain_names(function: Callable[..., Any]) -> tuple[str, ...]:
 
 
 def bound(rule: Rule, arguments: Arguments) -> dict[str, Any]:
-    """The rule's names for an op's arguments; those it takes by position alone are 0, 1, …"""
+    """The rule's names for an op's arguments; those of a ``*name`` are their positions."""
     args, kwargs = arguments
     plain = _plain_names(rule.function)
     if plain and not kwargs:
         return dict(zip(plain, args, strict=False))
-    signature = _signature(rule.function)
-    names = list(signature.parameters.values())
-    if names and names[0].kind is inspect.Parameter.VAR_POSITIONAL:
-        return {str(position): argument for position, argument in enumerate(args)}
-    return dict(signature.bind(*args, **rule.keywords(kwargs)).arguments)
+    parameters = _signature(rule.function).parameters.values()
+    kinds = [parameter.kind for parameter in parameters]
+    if inspect.Parameter.VAR_POSITIONAL in kinds:
+        named = [p.name for p in parameters][: kinds.index(inspect.Parameter.VAR_POSITIONAL)]
+        names = named + [str(position) for position in range(len(named), len(args))]
+        return dict(zip(names, args, strict=False))
+    return dict(_signature(rule.function).bind(*args, **rule.keywords(kwargs)).arguments)
 
 
 def answered(rule: Rule, given: Mapping[str, Any], answer: Sequence[Any]) -> dict[str, Any]:
     """The rule's names -> what its backward returned for them, in the order of its signature."""
-    names: Iterable[str] = _signature(rule.function).parameters
-    if "0" in given:
-        names = given
+    starred = any(name.isdigit() for name in given)
+    names: Iterable[str] = given if starred else _signature(rule.function).parameters
     return dict(zip(names, answer, strict=False))
 
 
