@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import inspect
 import os
 import sys
 import types
@@ -59,12 +60,26 @@ _NOTHING = Ambient()
 DIFFERENTIATING = frozenset((Tensor.backward, torch.autograd.backward, torch.autograd.grad))
 
 
-def written(name: str, args: tuple[Any, ...]) -> Tensor | None:
+def written(
+    function: Callable[..., Any], name: str, args: tuple[Any, ...], kwargs: Mapping[str, Any]
+) -> Tensor | None:
     """The tensor that an op works on in place, None for one that does not."""
     in_place = name == "__setitem__" or (name[-1:] == "_" and name[-2:] != "__")
     in_place = in_place or (name[:3] == "__i" and name not in ("__invert__", "__index__"))
+    place = None if in_place else _asked_in_place(function)
+    if place is not None:
+        in_place = argument(place, "inplace", args, kwargs, False)
     target = args[0] if args and in_place else None
     return target if isinstance(target, Tensor) else None
+
+
+@functools.lru_cache(maxsize=4096)
+def _asked_in_place(function: Callable[..., Any]) -> int | None:
+    """Where a function takes `inplace`, as ``F.relu(x, inplace=True)`` does."""
+    if not isinstance(function, types.FunctionType):
+        return None
+    names = list(inspect.signature(function).parameters)
+    return names.index("inplace") if "inplace" in names else None
 
 
 def base_of(target: Tensor) -> Tensor | None:

@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from .calls import written
 from .tape import Op, map_tensors, tensors
 
 
@@ -44,8 +45,7 @@ def run_op(op: Op, args: tuple[Any, ...], kwargs: dict[str, Any]) -> list[Tensor
     """The op's outputs. One that works in place gets a copy to work on, since leaves refuse it."""
     if isinstance(op.function, type) and issubclass(op.function, torch.autograd.Function):
         return list(tensors(op.function.apply(*args, **kwargs)))
-    in_place = op.name == "__setitem__" or (op.name[-1:] == "_" and op.name[-2:] != "__")
-    if in_place:
+    if written(op.function, op.name, args, kwargs) is not None:
         args = (args[0].clone(), *args[1:])
     output = op.function(*args, **kwargs)
     return list(tensors(output)) or [args[0]]

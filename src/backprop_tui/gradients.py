@@ -4,16 +4,20 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections import Counter, defaultdict
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
+import torch
 from torch import Tensor
 
 from .identity import Edge, Identities, edge_of
 from .private import sequence_number, snapshot
+from .rules.implicit import look_again, write_through
 from .tape import Op
+
+End = TypeVar("End")
 
 Span = tuple[int, int]  # autograd's sequence numbers before and after an op
 
@@ -51,7 +55,8 @@ def capture(
     shared = frozenset(value for value, count in readers.items() if count > 1 or value in hooked)
     shared |= stages
     nodes = _below(roots)
-    captured = Captured(shared=shared, unseen=tuple(_unseen(nodes, spans)))
+    again = {edge[0] for op in ops if op.implicit and (edge := identities.edge(op.results[0]))}
+    captured = Captured(shared=shared, unseen=tuple(_unseen(nodes - again, spans)))
     by_node: dict[Any, dict[int, int]] = defaultdict(dict)
     for value, (node, number) in identities.edges():
         if node in nodes:
@@ -68,6 +73,39 @@ def capture(
         if value in stages:
             before = captured.cotangents.get(value)
             captured.cotangents[value] = part if before is None else before + part
+    for op in reversed(ops):
+        if op.function is write_through:
+            if op.results[0] in identities.hidden:
+                _show(op, captured)
+            else:
+                _divide(op, ops[op.index - 1], captured)
+
+
+def _show(hidden: Op, captured: Captured) -> None:
+    """An output that views memory which only its op knows has the cotangent of that memory."""
+    total = captured.cotangents.pop(hidden.results[0], None)
+    if total is not None:
+        captured.cotangents[hidden.inputs[1]] = look_again(total, *hidden.args[2:])
+
+
+def _divide(through: Op, write: Op, captured: Captured) -> None:
+    """What autograd does in one node, shared out between an op that writes into a view and the
+    implicit one by which the view's base has a new version.
+
+    What comes to the window goes through the op, and what is elsewhere past it.
+    """
+    (base, part), window = through.inputs, through.args[2:]
+    coming = captured.cotangents.get(through.results[0])
+    if coming is not None:
+        captured.cotangents[part] = look_again(coming, *window)
+    going = captured.contributions.get((through.index, base))
+    if going is not None:
+        inside, view = look_again(going, *window), write.inputs[0]
+        before = captured.cotangents.get(view)
+        captured.cotangents[view] = inside if before is None else before + inside
+        captured.contributions[write.index, view] = inside
+        elsewhere = write_through(going, torch.zeros_like(inside), *window)
+        captured.contributions[through.index, base] = elsewhere
 
 
 def _below(roots: Sequence[Tensor]) -> set[Any]:
@@ -128,21 +166,34 @@ def _shared_inputs(
 ) -> dict[Any, Slots]:
     """Where the ops' own nodes lead into a value that several ops read."""
     found: dict[Any, Slots] = defaultdict(list)
-    for op in ops:
-        # One node of autograd's, CopySlices, does what a write into a view and its op do.
-        if op.implicit or shared.isdisjoint(op.inputs):
+    for op, after in zip(ops, (*ops[1:], None), strict=True):
+        if op.function is write_through:
             continue
-        ends: dict[Edge, int] = {}
-        for value in op.inputs:
-            edge = identities.edge(value)
-            if edge is not None:
-                ends[edge] = value
-        made = (value for value in op.results if value not in op.inputs)
+        through = after is not None and _through(op, after, identities)
+        if not through and shared.isdisjoint(op.inputs):
+            continue
+        last = after if after is not None and through else op
+        ends = {
+            edge: (which.index, value)
+            for which in {op: op, last: last}
+            for value in which.inputs
+            if (edge := identities.edge(value))
+        }
+        made = (value for value in last.results if value not in last.inputs)
         starts = [edge[0] for value in made if (edge := identities.edge(value))]
-        for node, position, value in _own_nodes(starts, ends):
-            if value in shared:
-                found[node].append((position, (op.index, value)))
+        for node, position, key in _own_nodes(starts, ends):
+            if key[1] in shared or key[0] != op.index:
+                found[node].append((position, key))
     return found
+
+
+def _through(op: Op, after: Op, identities: Identities) -> bool:
+    """Whether autograd has one node for an op that writes into a view and what comes after it."""
+    return (
+        after.function is write_through
+        and after.inputs[1] in op.results
+        and after.results[0] not in identities.hidden
+    )
 
 
 def _stages(ops: Sequence[Op], identities: Identities) -> Iterator[int]:
@@ -157,9 +208,10 @@ def _stages(ops: Sequence[Op], identities: Identities) -> Iterator[int]:
                     yield value
 
 
-def _own_nodes(starts: list[Any], ends: dict[Edge, int]) -> Iterator[tuple[Any, int, int]]:
+def _own_nodes(starts: list[Any], ends: Mapping[Edge, End]) -> Iterator[tuple[Any, int, End]]:
     """The nodes of one op, walked from its outputs until its inputs."""
-    pending, seen = list(starts), set(starts)
+    pending = list(dict.fromkeys(starts))
+    seen = set(pending)
     while pending:
         node = pending.pop()
         for position, edge in enumerate(node.next_functions):

@@ -31,6 +31,7 @@ class Identities:
         self._edges: dict[int, Edge] = {}  # value -> its gradient edge
         self._kept: dict[int, Tensor] = {}  # leaves, alive so that an id stays theirs
         self._outside: dict[Hashable, weakref.ref[Tensor]] = {}  # what needs no gradient
+        self.hidden: dict[int, int] = {}  # a base inside of an op -> the output that views it
 
     def find(self, tensor: Tensor) -> int | None:
         """The value that `tensor` is, None if the tape has not seen it."""
@@ -50,6 +51,14 @@ class Identities:
                 self._edges[index] = edge
         self._known[key] = index
         return index
+
+    def viewing(self, view: Tensor, base: Tensor) -> int | None:
+        """Of the values that `view` is a view of, the one nearest to `base`; None without one."""
+        node, number, found = view.grad_fn, view.output_nr, None
+        while node is not None and node != base.grad_fn:
+            found = self._known.get((node, number), found)
+            node, number = node.next_functions[0] if node.next_functions else (None, 0)
+        return found
 
     def virtual(self, tensor: Tensor) -> int:
         """A new value that has `tensor`'s content, but by which nothing is known."""

@@ -15,7 +15,7 @@ from .gradients import Span, capture
 from .identity import Identities
 from .modules import Modules
 from .private import next_sequence_number, snapshot
-from .rules.implicit import write_through
+from .rules.implicit import Window, look_again, write_through
 from .tape import Ambient, Backward, Event, Op, Scope, Source, Tape, Update, map_tensors, tensors
 
 
@@ -95,7 +95,7 @@ class Taping:
     ) -> Pending:
         """Keep what a call is going to read."""
         first = next_sequence_number()
-        target = calls.written(name, args)
+        target = calls.written(function, name, args, kwargs)
         written = None if target is None else self._written(target)
         inputs, (kept_args, kept_kwargs) = self._keep((args, dict(kwargs)))
         ambient = calls.ambient(name, args)
@@ -146,7 +146,25 @@ class Taping:
         base = calls.base_of(target)
         if base is None:
             return _Written(target)
-        return _Written(target, base, self.read(base), snapshot(base))
+        return _Written(target, base, self._base(base, target), snapshot(base))
+
+    def _base(self, base: Tensor, view: Tensor) -> int:
+        """The value that the base of a view is.
+
+        An op may answer with a view of what only it has seen (a linear layer of three dimensions
+        views the product of two matrices). That base has then what the op's output shows.
+        """
+        known = self._identities.find(base)
+        output = self._identities.viewing(view, base) if known is None else None
+        if output is None:
+            return self.read(base)
+        result = self._identities.add(base, leaf=False)
+        self._identities.hidden[result] = output
+        memory, shown = snapshot(base), self._identities.values[output].tensor
+        args = (memory, shown, base.stride(), _window(shown, base))
+        inputs = (self._identities.add(memory, leaf=True), output)
+        self._implicit(write_through, args, inputs, base, result)
+        return result
 
     def _keep(self, arguments: Any) -> tuple[tuple[int, ...], Any]:
         """The values that arguments are, and the same arguments with their tensors kept.
@@ -185,17 +203,16 @@ class Taping:
     def _look_again(self, view: Tensor, base: Tensor) -> int:
         """A view whose base was written to: autograd makes it anew from the base."""
         source = self.read(base)
-        geometry = (tuple(view.size()), tuple(view.stride()), view.storage_offset())
         result = self._identities.add(view, leaf=False)
-        self._implicit(torch.as_strided, (snapshot(base), *geometry), (source,), view, result)
+        args = (snapshot(base), base.stride(), _window(view, base))
+        self._implicit(look_again, args, (source,), view, result)
         return result
 
     def _scatter(self, op: Op, written: _Written) -> None:
         """A write into a view makes a new version of the base."""
-        target, base = written.target, written.base
-        assert base is not None
-        geometry = (tuple(target.size()), tuple(target.stride()), target.storage_offset())
-        args = (written.base_was, op.outputs[0], *geometry)
+        base, was = written.base, written.base_was
+        assert base is not None and was is not None
+        args = (was, op.outputs[0], was.stride(), _window(written.target, base))
         inputs = (written.before, op.results[0])
         self._implicit(write_through, args, inputs, base, self._made(base))
 
@@ -332,3 +349,9 @@ class Taping:
                 snapshot(assigned) if isinstance(assigned, Tensor) else None,
             )
         )
+
+
+def _window(view: Tensor, base: Tensor) -> Window:
+    """Where a view lies in the memory of its base."""
+    offset = view.storage_offset() - base.storage_offset()
+    return tuple(view.size()), tuple(view.stride()), int(offset)
