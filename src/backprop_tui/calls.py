@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import inspect
 import os
 import sys
 import types
@@ -78,7 +77,7 @@ def _asked_in_place(function: Callable[..., Any]) -> int | None:
     """Where a function takes `inplace`, as ``F.relu(x, inplace=True)`` does."""
     if not isinstance(function, types.FunctionType):
         return None
-    names = list(inspect.signature(function).parameters)
+    names = function.__code__.co_varnames[: function.__code__.co_argcount]
     return names.index("inplace") if "inplace" in names else None
 
 

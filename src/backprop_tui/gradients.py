@@ -9,13 +9,13 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
-import torch
 from torch import Tensor
 
 from .identity import Edge, Identities, edge_of
 from .private import sequence_number, snapshot
-from .rules.implicit import look_again, write_through
+from .rules.implicit import write_through
 from .tape import Op
+from .windows import share_out, written_through
 
 End = TypeVar("End")
 
@@ -73,39 +73,7 @@ def capture(
         if value in stages:
             before = captured.cotangents.get(value)
             captured.cotangents[value] = part if before is None else before + part
-    for op in reversed(ops):
-        if op.function is write_through:
-            if op.results[0] in identities.hidden:
-                _show(op, captured)
-            else:
-                _divide(op, ops[op.index - 1], captured)
-
-
-def _show(hidden: Op, captured: Captured) -> None:
-    """An output that views memory which only its op knows has the cotangent of that memory."""
-    total = captured.cotangents.pop(hidden.results[0], None)
-    if total is not None:
-        captured.cotangents[hidden.inputs[1]] = look_again(total, *hidden.args[2:])
-
-
-def _divide(through: Op, write: Op, captured: Captured) -> None:
-    """What autograd does in one node, shared out between an op that writes into a view and the
-    implicit one by which the view's base has a new version.
-
-    What comes to the window goes through the op, and what is elsewhere past it.
-    """
-    (base, part), window = through.inputs, through.args[2:]
-    coming = captured.cotangents.get(through.results[0])
-    if coming is not None:
-        captured.cotangents[part] = look_again(coming, *window)
-    going = captured.contributions.get((through.index, base))
-    if going is not None:
-        inside, view = look_again(going, *window), write.inputs[0]
-        before = captured.cotangents.get(view)
-        captured.cotangents[view] = inside if before is None else before + inside
-        captured.contributions[write.index, view] = inside
-        elsewhere = write_through(going, torch.zeros_like(inside), *window)
-        captured.contributions[through.index, base] = elsewhere
+    share_out(ops, identities, captured.cotangents, captured.contributions, shared)
 
 
 def _below(roots: Sequence[Tensor]) -> set[Any]:
@@ -169,7 +137,7 @@ def _shared_inputs(
     for op, after in zip(ops, (*ops[1:], None), strict=True):
         if op.function is write_through:
             continue
-        through = after is not None and _through(op, after, identities)
+        through = written_through(op, after, identities)
         if not through and shared.isdisjoint(op.inputs):
             continue
         last = after if after is not None and through else op
@@ -185,15 +153,6 @@ def _shared_inputs(
             if key[1] in shared or key[0] != op.index:
                 found[node].append((position, key))
     return found
-
-
-def _through(op: Op, after: Op, identities: Identities) -> bool:
-    """Whether autograd has one node for an op that writes into a view and what comes after it."""
-    return (
-        after.function is write_through
-        and after.inputs[1] in op.results
-        and after.results[0] not in identities.hidden
-    )
 
 
 def _stages(ops: Sequence[Op], identities: Identities) -> Iterator[int]:

@@ -84,6 +84,10 @@ class Identities:
         """The gradient edge of a value, None where autograd has none."""
         return self._edges.get(index)
 
+    def at(self, edge: Edge) -> int | None:
+        """The value that has a gradient edge, None where the tape has none."""
+        return self._known.get(edge)
+
     def edges(self) -> Iterator[tuple[int, Edge]]:
         """Every value that autograd has an edge for."""
         yield from self._edges.items()

@@ -15,8 +15,9 @@ from .gradients import Span, capture
 from .identity import Identities
 from .modules import Modules
 from .private import next_sequence_number, snapshot
-from .rules.implicit import Window, look_again, write_through
+from .rules.implicit import look_again, write_through
 from .tape import Ambient, Backward, Event, Op, Scope, Source, Tape, Update, map_tensors, tensors
+from .windows import window_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +114,8 @@ class Taping:
         through_view = base is not None and base.requires_grad
         made = self._identities.virtual if through_view else self._made
         indices = tuple(map(made, results))
+        # A view that was written to gets its node when the program next reads it: not from us.
+        anew = (base,) if base is not None and through_view else results
         op = self._add(
             where(),
             name=call.name,
@@ -122,7 +125,7 @@ class Taping:
             inputs=call.inputs,
             outputs=tuple(map(self._identities.content, indices, results)),
             results=indices,
-            node=next((t.grad_fn.name() for t in results if t.grad_fn is not None), ""),
+            node=next((t.grad_fn.name() for t in anew if t.grad_fn is not None), ""),
             sequence=call.first,
             ambient=call.ambient,
         )
@@ -161,7 +164,7 @@ class Taping:
         result = self._identities.add(base, leaf=False)
         self._identities.hidden[result] = output
         memory, shown = snapshot(base), self._identities.values[output].tensor
-        args = (memory, shown, base.stride(), _window(shown, base))
+        args = (memory, shown, base.stride(), window_of(shown, base))
         inputs = (self._identities.add(memory, leaf=True), output)
         self._implicit(write_through, args, inputs, base, result)
         return result
@@ -204,7 +207,7 @@ class Taping:
         """A view whose base was written to: autograd makes it anew from the base."""
         source = self.read(base)
         result = self._identities.add(view, leaf=False)
-        args = (snapshot(base), base.stride(), _window(view, base))
+        args = (snapshot(base), base.stride(), window_of(view, base))
         self._implicit(look_again, args, (source,), view, result)
         return result
 
@@ -212,7 +215,7 @@ class Taping:
         """A write into a view makes a new version of the base."""
         base, was = written.base, written.base_was
         assert base is not None and was is not None
-        args = (was, op.outputs[0], was.stride(), _window(written.target, base))
+        args = (was, op.outputs[0], was.stride(), window_of(written.target, base))
         inputs = (written.before, op.results[0])
         self._implicit(write_through, args, inputs, base, self._made(base))
 
@@ -349,9 +352,3 @@ class Taping:
                 snapshot(assigned) if isinstance(assigned, Tensor) else None,
             )
         )
-
-
-def _window(view: Tensor, base: Tensor) -> Window:
-    """Where a view lies in the memory of its base."""
-    offset = view.storage_offset() - base.storage_offset()
-    return tuple(view.size()), tuple(view.stride()), int(offset)
