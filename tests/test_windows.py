@@ -7,7 +7,7 @@ import random
 import pytest
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import nn
 
 import backprop_tui as bp
 from backprop_tui.compare import Verdict
@@ -21,34 +21,34 @@ conv = nn.Conv2d(3, 4, 1).to(memory_format=torch.channels_last)
 UNDOUBTED = {*AGREED, Verdict.UNCHECKED}
 
 
-def verified(report: bp.Report) -> None:
+def verified(report):
     assert report.ok, f"\n{report}"
     assert report.coverage.missing == () and report.coverage.unseen == ()
     verdicts = {verdict for row in report.ops for verdict in (row.isolated, row.chained)}
     assert verdicts <= UNDOUBTED, report.ops
 
 
-def residual(x: Tensor) -> Tensor:
+def residual(x):
     """A linear layer of three dimensions answers with a view of a matrix that nobody else has."""
     y = linear(x)
     y += x
     return y
 
 
-def part_of_a_layer(x: Tensor) -> Tensor:
+def part_of_a_layer(x):
     y = linear(x)
     y[0].mul_(2)
     return y
 
 
-def heads_of_a_layer(x: Tensor) -> Tensor:
+def heads_of_a_layer(x):
     y = linear(x)
     heads = y.view(2, 3, 2, 2).permute(0, 2, 1, 3)
     heads /= 3
     return y * y
 
 
-def read_before_and_after(x: Tensor) -> Tensor:
+def read_before_and_after(x):
     y = linear(x)
     first = y[0]
     before = y + 1
@@ -56,13 +56,13 @@ def read_before_and_after(x: Tensor) -> Tensor:
     return before + y + first
 
 
-def product(x: Tensor) -> Tensor:
+def product(x):
     scores = torch.einsum("...qhd,...khd->...hqk", x[:, None, :, None], x[:, None, :, None])
     scores += x.sum()
     return scores
 
 
-def asked_in_place(x: Tensor) -> Tensor:
+def asked_in_place(x):
     h = x * 2
     F.leaky_relu(h.view(-1), 0.5, inplace=True)
     g = x * 3
@@ -70,27 +70,27 @@ def asked_in_place(x: Tensor) -> Tensor:
     return h + g
 
 
-def channels_last(x: Tensor) -> Tensor:
+def channels_last(x):
     y = conv(x.reshape(1, 3, 2, 4).to(memory_format=torch.channels_last))
     y[:, 0].mul_(2)
     return y
 
 
-def masked_where_it_is_read(x: Tensor) -> Tensor:
+def masked_where_it_is_read(x):
     scores = (x * 2).transpose(1, 2)
     corner = scores[:, :2]
     scores[:, :2] = torch.full_like(corner, -1.0).where(corner > 0, corner)
     return scores
 
 
-def overlapping(x: Tensor) -> Tensor:
+def overlapping(x):
     h = x * 2
     wide = h[:, :1].expand(2, 5, 4)
     h.mul_(3)
     return wide * wide
 
 
-def pieces_of_what_others_read(x: Tensor) -> Tensor:
+def pieces_of_what_others_read(x):
     h = x * 2
     a, b = h.split(2, -1)
     return torch.cat([a * b, h.sin()], -1)
@@ -149,11 +149,11 @@ STARTS = (
 )
 
 
-def weighted(t: Tensor) -> Tensor:
+def weighted(t):
     return (t * torch.linspace(0, 1, t.numel()).view(t.shape)).sum()
 
 
-def random_program(seed: int, x: Tensor) -> Tensor:
+def random_program(seed, x):
     """Views of views, writes into any of them, and reads in between."""
     draw = random.Random(seed)
     tensors = [draw.choice(STARTS)(x)]

@@ -17,8 +17,6 @@ from .rules.implicit import write_through
 from .tape import Op
 from .windows import share_out, written_through
 
-End = TypeVar("End")
-
 Span = tuple[int, int]  # autograd's sequence numbers before and after an op
 
 
@@ -114,6 +112,7 @@ def _whole(numbers: dict[int, int], cotangents: dict[int, Tensor]) -> Callable[[
 
 
 Slots = list[tuple[int, tuple[int, int]]]  # position among a node's inputs, (op, value)
+End = TypeVar("End")
 
 
 def _parts(

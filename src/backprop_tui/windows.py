@@ -44,18 +44,14 @@ def share_out(
 
     `contributions` holds, under the implicit op, what CopySlices gave to the base as it was.
     """
-    writes = [op for op in ops if op.function is write_through]
     makers = {value: op.index for op in ops for value in op.results if value not in op.inputs}
-    for op in reversed(writes):
+    for op in reversed([op for op in ops if op.function is write_through]):
         (base, part), (layout, window) = op.inputs, op.args[2:]
-        if op.results[0] in identities.hidden:
-            total = cotangents.pop(op.results[0], None)
-            if total is not None:
-                cotangents[part] = look_again(total, layout, window)
-            continue
         coming = cotangents.get(op.results[0])
         if coming is not None:
             cotangents[part] = look_again(coming, layout, window)
+        if op.results[0] in identities.hidden:
+            cotangents.pop(op.results[0], None)
         going = contributions.get((op.index, base))
         if going is None:
             continue
@@ -64,6 +60,7 @@ def share_out(
         contributions[write.index, write.inputs[0]] = inside
         past = write_through(going, torch.zeros_like(inside), layout, window)
         contributions[op.index, base] = past
+        # What went through the window came up to it through every view on the way.
         through = write_through(torch.zeros_like(going), inside, layout, window)
         for view, source in pairwise(_views(write.inputs[0], base, identities)):
             seen, below = (
