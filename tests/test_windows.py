@@ -14,7 +14,7 @@ from backprop_tui.compare import Verdict
 from backprop_tui.report import AGREED
 
 linear = nn.Linear(4, 4)
-conv = nn.Conv2d(3, 4, 1).to(memory_format=torch.channels_last)
+conv = nn.Conv2d(3, 4, 1)
 
 
 # What nothing is derived from, or autograd has no node for, is not compared.
