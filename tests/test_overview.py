@@ -9,8 +9,9 @@ from torch import nn
 import backprop_tui as bp
 from backprop_tui.errors import UserError
 from backprop_tui.judge import Cancelled
-from backprop_tui.overview import Overview, TapeSession, variables
+from backprop_tui.overview import Overview, TapeSession
 from backprop_tui.report import AGREED
+from backprop_tui.variables import variables
 
 from .models import GPT
 

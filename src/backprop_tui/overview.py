@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import ast
-import functools
-import linecache
 import re
-from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -22,6 +18,7 @@ from .session import Session
 from .steps import Given, Gradient, Group, Step, Trace, Twin
 from .tape import Backward, Op, Tape, tensors
 from .torch_formulas import formula_of
+from .variables import leaf_names, variables
 from .walk import loss_of, walk
 
 
@@ -133,7 +130,7 @@ class _Builder:
         self.steps: list[Step] = []
         self.groups: list[Group] = []
         self.ops: dict[int, Op] = {}
-        self.names = _leaf_names(tape)
+        self.names = leaf_names(tape)
         self._variables = variables(tape)
         self._last_reader: dict[int, int] = {}
         for op in judged.ops:
@@ -241,48 +238,6 @@ class _Builder:
         return replace(unchecked(), verdict=verdict)
 
 
-def variables(tape: Tape) -> Mapping[int, str]:
-    """Op index -> the user's own variable, where its source line assigns one to its result.
-
-    A name that is used again is h_2, h_3.
-    """
-    found: dict[int, str] = {}
-    used: Counter[str] = Counter()
-    for op, after in zip(tape.ops, (*tape.ops[1:], None), strict=True):
-        if op.source is None or (after is not None and after.source == op.source):
-            continue
-        name = _assigned(linecache.getline(op.source.file, op.source.line), op.name, op.module)
-        if name:
-            used[name] += 1
-            found[op.index] = name if used[name] == 1 else f"{name}_{used[name]}"
-    return found
-
-
-@functools.lru_cache(maxsize=4096)
-def _assigned(line: str, op: str, module: str) -> str:
-    """The variable that a line of source assigns the op's result to, "" if it may be another's.
-
-    The outermost operation on the right must be the op, or a call of the module it ran in.
-    """
-    try:
-        statement = ast.parse(line.strip()).body[0]
-    except (SyntaxError, IndexError):
-        return ""
-    if isinstance(statement, ast.Assign) and len(statement.targets) == 1:
-        target: ast.expr = statement.targets[0]
-    elif isinstance(statement, (ast.AnnAssign, ast.AugAssign)):
-        target = statement.target
-    else:
-        return ""
-    value = statement.value
-    made = isinstance(value, (ast.BinOp, ast.UnaryOp, ast.Subscript, ast.Compare))
-    if isinstance(value, ast.Call):
-        called = getattr(value.func, "attr", getattr(value.func, "id", ""))
-        made = called == op or (bool(module) and called == module.rpartition(".")[2])
-    fits = made or isinstance(statement, ast.AugAssign)
-    return target.id if fits and isinstance(target, ast.Name) else ""
-
-
 def alone(tape: Tape, backward: Backward, op: Op) -> Tape | None:
     """One op as a tape of its own, differentiated from autograd's own cotangents of its results.
 
@@ -310,18 +265,6 @@ def alone(tape: Tape, backward: Backward, op: Op) -> Tape | None:
     )
     inputs, results = (tuple(number[value] for value in part) for part in (op.inputs, op.results))
     return Tape((replace(op, index=0, inputs=inputs, results=results),), values, (single,))
-
-
-def _leaf_names(tape: Tape) -> dict[int, str]:
-    names: dict[int, str] = {}
-    inputs = 0
-    for value in tape.values:
-        if value.leaf and value.name:
-            names[value.index] = value.name
-        elif value.leaf:
-            inputs += 1
-            names[value.index] = f"a{inputs}"
-    return names
 
 
 def _own(backward: Backward, op: Op) -> dict[int, Tensor]:

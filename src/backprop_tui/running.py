@@ -1,0 +1,168 @@
+"""A program that runs under the debugger: it stops, shows itself, and goes on."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+from .diagnose import Diagnosis
+from .finding import Finding
+from .judge import Judged, judge
+from .stepper import Pace, Stepper
+from .stops import Moment, Stops
+from .tape import Op, Tape
+from .walk import loss_of
+
+
+class Answer(StrEnum):
+    """How the program goes on."""
+
+    NEXT = "next"  # to the next training step
+    CONTINUE = "continue"  # to the next reason to stop
+    FINISH = "finish"  # to its end, unwatched
+    END = "end"  # not at all
+
+
+class Ended(SystemExit):
+    """The user ended the program."""
+
+
+@dataclass(frozen=True)
+class Stop:
+    """A program that stands still.
+
+    Attributes:
+        why: what made it stop, in words.
+        op: the op that it is about, if it is about one.
+        partial: whether the step has not come to its end.
+        error: the exception that ended the program.
+    """
+
+    number: int
+    tape: Tape
+    why: str
+    losses: dict[int, float]
+    findings: tuple[Finding, ...]
+    op: Op | None = None
+    partial: bool = False
+    error: BaseException | None = None
+
+
+Show = Callable[[Stop], Answer]
+
+
+@dataclass
+class Running:
+    """Watches a program and stops it where `stops` says.
+
+    Args:
+        show: shows a stop to the user, and answers how to go on.
+        at_backward: stop right after ``backward()``, not after the update.
+        on_step: told of every step that is over.
+        options: of the `Stepper`.
+    """
+
+    show: Show
+    stops: Stops = field(default_factory=Stops)
+    at_backward: bool = False
+    on_step: Callable[[int, float | None], None] = lambda number, loss: None
+    options: dict[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        given = self.stops.step or self.stops.every or self.stops.looking
+        self._answer = Answer.CONTINUE if given else Answer.NEXT
+        self._stopped_at = 0
+        self.losses: dict[int, float] = {}
+        self._diagnosis = Diagnosis()
+        self.pace = Pace(self._wanted, self._ended, self._differentiated, **self.options)
+
+    def __enter__(self) -> Running:
+        self.pace.__enter__()
+        return self
+
+    def __exit__(self, *error: Any) -> None:
+        self.pace.__exit__(*error)
+
+    def finish(self) -> None:
+        """The program has come to its end."""
+        self.pace.finish()
+
+    def fail(self, error: BaseException) -> bool:
+        """Show a program that raised, from the step that it raised in; False if that was not
+        recorded."""
+        stepper = self.pace.stepper
+        if stepper is None:
+            return False
+        tape = stepper.so_far()
+        if not tape.ops:
+            return False
+        found = self._diagnosis.examine(tape, self.pace.number, error)
+        why = f"{type(error).__name__}: {error}"
+        self._show(Stop(self.pace.number, tape, why, self.losses, found, None, True, error))
+        return True
+
+    def stop_here(self, why: str) -> bool:
+        """Show the step under way as it is so far; False if it is not recorded."""
+        stepper = self.pace.stepper
+        if stepper is None:
+            return False
+        self._partial(self.pace.number, stepper.so_far(), why, None)
+        return True
+
+    def _wanted(self, number: int) -> bool:
+        """Whether to record a step: what may be stopped at, and after `continue` every one, so
+        that an exception finds its tape."""
+        if self._answer is Answer.FINISH or not self.stops.within(number):
+            return False
+        if self._answer is Answer.NEXT or self.stops.looking:
+            return True
+        by_number = self.stops.step is not None or self.stops.every is not None
+        return self.stops.due(number) if by_number else True
+
+    def _differentiated(self, number: int, stepper: Stepper) -> None:
+        if self.at_backward and number != self._stopped_at:
+            tape = stepper.so_far()
+            why, op = self._why(self._moment(number, tape))
+            if why:
+                self._partial(number, tape, why, op)
+
+    def _partial(self, number: int, tape: Tape, why: str, op: Op | None) -> None:
+        self._show(Stop(number, tape, why, self.losses, (), op, partial=True))
+
+    def _ended(self, number: int, tape: Tape) -> None:
+        moment = self._moment(number, tape)
+        self.on_step(number, self.losses.get(number))
+        if number == self._stopped_at:
+            return
+        why, op = self._why(moment)
+        if why:
+            found = tuple(moment.findings())
+            self._show(Stop(number, tape, why, self.losses, found, op))
+
+    def _moment(self, number: int, tape: Tape) -> Moment:
+        if tape.backwards:
+            self.losses[number] = loss_of(tape, tape.backwards[-1])
+
+        @functools.cache
+        def judged() -> Sequence[Judged]:
+            return tuple(judge(tape, backward) for backward in tape.backwards)
+
+        @functools.cache
+        def findings() -> Sequence[Finding]:
+            return self._diagnosis.examine(tape, number, judged=judged())
+
+        return Moment(number, tape, self.losses, judged, findings)
+
+    def _why(self, moment: Moment) -> tuple[str, Op | None]:
+        if self._answer is Answer.NEXT:
+            return f"step {moment.number}", None
+        return self.stops.why(moment)
+
+    def _show(self, stop: Stop) -> None:
+        self._stopped_at = stop.number
+        self._answer = self.show(stop)
+        if self._answer is Answer.END:
+            raise Ended(0)

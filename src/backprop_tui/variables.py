@@ -1,0 +1,90 @@
+"""What the program itself calls the values of a tape."""
+
+from __future__ import annotations
+
+import ast
+import functools
+import linecache
+from collections import Counter
+from collections.abc import Mapping
+
+from torch import Tensor
+
+from .tape import Tape
+
+
+def tensor_names(tape: Tape) -> dict[str, Tensor]:
+    """Every tensor of a tape by the names that expressions have for it.
+
+    Leaves by their path or variable, what ops computed by the program's own variable and by
+    number, x1, x2, …, in the order of the tape.
+    """
+    names = leaf_names(tape)
+    found = {names[value.index]: value.tensor for value in tape.values if value.index in names}
+    called = variables(tape)
+    for number, op in enumerate((op for op in tape.ops if op.results), 1):
+        for name in filter(None, (f"x{number}", called.get(op.index))):
+            found[name] = op.outputs[0]
+    return found
+
+
+def variables(tape: Tape) -> Mapping[int, str]:
+    """Op index -> the user's own variable, where its source line assigns one to its result.
+
+    A name that is used again is h_2, h_3.
+    """
+    found: dict[int, str] = {}
+    used: Counter[str] = Counter()
+    for op, after in zip(tape.ops, (*tape.ops[1:], None), strict=True):
+        if op.source is None or (after is not None and after.source == op.source):
+            continue
+        name = _assigned(linecache.getline(op.source.file, op.source.line), op.name, op.module)
+        if name:
+            used[name] += 1
+            found[op.index] = name if used[name] == 1 else f"{name}_{used[name]}"
+    return found
+
+
+@functools.lru_cache(maxsize=4096)
+def _assigned(line: str, op: str, module: str) -> str:
+    """The variable that a line of source assigns the op's result to, "" if it may be another's.
+
+    The outermost operation on the right must be the op, or a call of the module it ran in.
+    """
+    try:
+        statement = ast.parse(line.strip()).body[0]
+    except (SyntaxError, IndexError):
+        return ""
+    if isinstance(statement, ast.Assign) and len(statement.targets) == 1:
+        target: ast.expr = statement.targets[0]
+    elif isinstance(statement, (ast.AnnAssign, ast.AugAssign)):
+        target = statement.target
+    else:
+        return ""
+    value = statement.value
+    made = isinstance(value, (ast.BinOp, ast.UnaryOp, ast.Subscript, ast.Compare))
+    if isinstance(value, ast.Call):
+        called = getattr(value.func, "attr", getattr(value.func, "id", ""))
+        made = called == op or (bool(module) and called == module.rpartition(".")[2])
+    fits = made or isinstance(statement, ast.AugAssign)
+    return target.id if fits and isinstance(target, ast.Name) else ""
+
+
+def leaf_names(tape: Tape) -> dict[int, str]:
+    """Value index -> name: parameters by their path, other leaves by their variable or as a1, a2, …
+
+    No two have one name: a second w is w_2.
+    """
+    names: dict[int, str] = {}
+    used: Counter[str] = Counter()
+    inputs = 0
+    for value in tape.values:
+        if not value.leaf:
+            continue
+        name = value.name or value.variable
+        if not name:
+            inputs += 1
+            name = f"a{inputs}"
+        used[name] += 1
+        names[value.index] = name if used[name] == 1 else f"{name}_{used[name]}"
+    return names
