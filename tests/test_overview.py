@@ -94,7 +94,7 @@ def test_a_tape_of_ten_thousand_ops_is_laid_out():
         y.sum().backward()
     trace = Overview(tape, 0, "long").trace
     assert len(trace.steps) == 2 * 10_001
-    assert trace.steps[-1].label == "da1"
+    assert trace.steps[-1].label == "dx"
 
 
 def test_nothing_to_show_is_said():
