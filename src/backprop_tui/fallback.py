@@ -44,6 +44,7 @@ def torch_vjp(
 def run_op(op: Op, args: tuple[Any, ...], kwargs: dict[str, Any]) -> list[Tensor]:
     """The op's outputs. One that works in place gets a copy to work on, since leaves refuse it."""
     if isinstance(op.function, type) and issubclass(op.function, torch.autograd.Function):
+        args, kwargs = map_tensors(Tensor.clone, (args, kwargs))  # it may mark any of them dirty
         return list(tensors(op.function.apply(*args, **kwargs)))
     if written(op.function, op.name, args, kwargs) is not None:
         args = (args[0].clone(), *args[1:])

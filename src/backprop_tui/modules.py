@@ -145,13 +145,22 @@ def _variable(tensor: Tensor) -> str:
     """The variable that holds a tensor in the nearest frame that has one, "" for none."""
     for frame in _users_frames():
         for name, value in frame.f_locals.items():
-            if value is tensor:
-                return name
-            if isinstance(value, (list, tuple)):
-                for position, item in enumerate(value[:64]):
-                    if item is tensor:
-                        return f"{name}[{position}]"
+            for path, item in _parts(name, value):
+                if item is tensor:
+                    return path
     return ""
+
+
+def _parts(name: str, value: object) -> Iterator[tuple[str, object]]:
+    """A variable, its items, and what it has as plain attributes if it is a module."""
+    yield name, value
+    if isinstance(value, (list, tuple)):
+        for position, item in enumerate(value[:64]):
+            yield f"{name}[{position}]", item
+    elif isinstance(value, nn.Module):
+        for attribute, item in vars(value).items():
+            if isinstance(item, (Tensor, list, tuple)):
+                yield from _parts(f"{name}.{attribute}", item)
 
 
 def _users_frames() -> Iterator[types.FrameType]:

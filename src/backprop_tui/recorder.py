@@ -123,6 +123,8 @@ class Recorder(TorchFunctionMode):
         elif name in calls.QUERIES or (self._taping.stepping and not torch.is_grad_enabled()):
             if func in calls.ASSIGNED and not self._taping.stepping:
                 self._taping.event(calls.ASSIGNED[func], args[:1], args[1])
+            elif name == "_set_grad_enabled" and not args[0] and not self._taping.stepping:
+                self._taping.event("no_grad", ())
             return func(*args, **kwargs)
         elif name in calls.EVENTS:
             self._taping.event(name, args[:1])

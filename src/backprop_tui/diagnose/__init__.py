@@ -13,11 +13,13 @@ from dataclasses import replace
 from ..finding import Finding, Severity
 from ..judge import Judged, judge
 from ..tape import Tape
+from .cut import cut_graph, reclaimed_loss
 from .examined import Examined, Memory
+from .untrained import untrained
 
 Detector = Callable[[Examined], Iterable[Finding]]
 
-DETECTORS: tuple[Detector, ...] = ()
+DETECTORS: tuple[Detector, ...] = (cut_graph, reclaimed_loss, untrained)
 
 
 class Diagnosis:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass, field
 from typing import TypeVar
 
 from ..judge import Judged
 from ..tape import Tape
+from .flow import Flow
 
 
 class Kept:
@@ -55,3 +57,8 @@ class Examined:
     step: int = 1
     error: BaseException | None = None
     memory: Memory = field(default_factory=Memory)
+
+    @functools.cached_property
+    def flow(self) -> Flow:
+        """Which value comes from which."""
+        return Flow(self.tape)

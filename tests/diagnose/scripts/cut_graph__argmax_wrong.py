@@ -1,0 +1,14 @@
+"""Error: the loss is computed from an argmax, and backward() raises."""
+
+import torch
+from torch import nn
+
+torch.manual_seed(0)
+model = nn.Sequential(nn.Linear(4, 16), nn.ReLU(), nn.Linear(16, 3))
+optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+x, y = torch.randn(8, 4), torch.randint(3, (8,))
+for _ in range(3):
+    optimizer.zero_grad()
+    loss = (model(x).argmax(1) - y).float().square().mean()  # <-- fault
+    loss.backward()
+    optimizer.step()
