@@ -159,3 +159,9 @@ def test_a_leaf_that_is_made_while_recording_is_a_leaf():
         (w * 2).sum().backward()
     (leaf,) = [value for value in tape.values if value.leaf and value.requires_grad]
     assert leaf.variable == "w" and [op.name for op in tape.ops] == ["mul", "sum"]
+
+
+def test_a_row_of_a_parameter_is_written_to_under_no_grad():
+    with record():
+        embedding = nn.Embedding(4, 3, padding_idx=0)  # zeroes its row 0 that way
+    assert not embedding.weight[0].any()

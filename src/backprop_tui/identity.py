@@ -44,7 +44,7 @@ class Identities:
         if key not in self._known and not tensor.requires_grad:
             self._outside[key] = weakref.ref(tensor, lambda _: self._gone(key))
         if tensor.requires_grad:
-            if tensor.grad_fn is None:
+            if node_of(tensor) is None:
                 self._kept[index] = tensor
             edge = edge_of(tensor)
             if edge is not None:
@@ -68,8 +68,8 @@ class Identities:
         index, kept = len(self.values), snapshot(tensor)
         name, variable, sequence = self._names.name(tensor), "", -1
         if leaf and tensor.requires_grad:
-            if tensor.grad_fn is not None:
-                sequence = sequence_number(tensor.grad_fn)
+            if (node := node_of(tensor)) is not None:
+                sequence = sequence_number(node)
             elif not name:
                 variable = self._names.variable(tensor)
         self.values.append(Value(index, name, kept, tensor.requires_grad, leaf, variable, sequence))
@@ -121,6 +121,17 @@ class Identities:
         self._outside.pop(key, None)
 
 
+def node_of(tensor: Tensor) -> Any:
+    """The node that made a tensor, None for a leaf.
+
+    None also for a view that was taken under no_grad and written to since: to ask would raise.
+    """
+    try:
+        return tensor.grad_fn
+    except RuntimeError:
+        return None
+
+
 def edge_of(tensor: Tensor) -> Edge | None:
     """The gradient edge of a tensor, None where it requires no grad.
 
@@ -128,8 +139,8 @@ def edge_of(tensor: Tensor) -> Edge | None:
     """
     if not tensor.requires_grad:
         return None
-    if tensor.grad_fn is not None:
-        return tensor.grad_fn, tensor.output_nr
+    if (node := node_of(tensor)) is not None:
+        return node, tensor.output_nr
     if tensor._is_view() and not torch.is_grad_enabled():
         return None
     if not torch.is_grad_enabled():
@@ -141,6 +152,6 @@ def edge_of(tensor: Tensor) -> Edge | None:
 
 
 def _key(tensor: Tensor) -> Hashable:
-    if tensor.requires_grad and tensor.grad_fn is not None:
-        return tensor.grad_fn, tensor.output_nr
+    if tensor.requires_grad and (node := node_of(tensor)) is not None:
+        return node, tensor.output_nr
     return tensor.requires_grad, id(tensor)

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from . import calls
 from .gradients import Span, capture
-from .identity import Identities
+from .identity import Identities, node_of
 from .modules import Modules
 from .private import next_sequence_number, snapshot
 from .rules.implicit import look_again, write_through
@@ -125,7 +125,7 @@ class Taping:
             inputs=call.inputs,
             outputs=tuple(map(self._identities.content, indices, results)),
             results=indices,
-            node=next((t.grad_fn.name() for t in anew if t.grad_fn is not None), ""),
+            node=next((node.name() for node in map(node_of, anew) if node is not None), ""),
             sequence=call.first,
             ambient=call.ambient,
         )
@@ -190,7 +190,7 @@ class Taping:
         found = self._identities.find(tensor)
         if found is not None:
             return found
-        if tensor.requires_grad and tensor.grad_fn is not None and tensor._is_view():
+        if tensor.requires_grad and tensor._is_view() and node_of(tensor) is not None:
             base = tensor._base
             if base is not None and base.requires_grad:
                 return self._look_again(tensor, base)
