@@ -20,8 +20,16 @@ WIDTH, HEIGHT = 120, 40
 SYNC_QUERY, SYNC_ANSWER = b"\x1b[?2026$p", b"\x1b[?2026;2$y"
 FRAME_END = b"\x1b[?2026l"
 
-# Variables that would make the program believe in another terminal than this one.
-FOREIGN = ("COLUMNS", "LINES", "NO_COLOR", "TMUX", "SSH_CONNECTION")
+# Variables that would make the program believe in another terminal than this one, or, unlike
+# anybody's, compile all of its own code anew at each start.
+FOREIGN = (
+    "COLUMNS",
+    "LINES",
+    "NO_COLOR",
+    "TMUX",
+    "SSH_CONNECTION",
+    "PYTHONDONTWRITEBYTECODE",
+)
 
 
 class Repaint(NamedTuple):

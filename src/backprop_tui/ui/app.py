@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
-import ctypes
 import gc
-import importlib.util
 import threading
 from collections.abc import Callable
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 from textual import work
@@ -22,6 +18,7 @@ from textual.worker import get_current_worker
 from ..errors import UserError
 from .opening import Opening
 from .palette import KeyCommands
+from .preload import preload
 from .terminal import install_signals
 from .theme import DARK, themes, variables
 
@@ -31,9 +28,6 @@ if TYPE_CHECKING:
     from ..session import Session
     from ..steps import Trace
     from .debugger import Debugger
-
-TORCH_LIBRARIES = (("libtorch_global_deps.so", 0x102), ("libtorch_cpu.so", 0x2))
-"""Loaded ahead, with dlopen's flags: RTLD_GLOBAL | RTLD_NOW as torch itself does, and RTLD_NOW."""
 
 
 class Remembered(Protocol):
@@ -90,6 +84,7 @@ class BackpropApp(App[None]):
         return Opening(*self._opening)
 
     def on_mount(self) -> None:
+        preload()
         install_signals(self)
         settings = self._settings
         self.theme = settings.theme if settings.theme in self.available_themes else "backprop-dark"
@@ -114,9 +109,13 @@ class BackpropApp(App[None]):
     @work(thread=True)
     def _load(self) -> None:
         """Import torch and open the session; the screen stays alive meanwhile."""
-        preload_torch()
+        preload().join()
         import torch  # noqa: F401
 
+        # Torch's hundred thousands of objects live as long as we do: without this the garbage
+        # collector, which `launch` turned off, looks through them for 0.2 s at a time.
+        gc.freeze()
+        gc.enable()
         self._built.wait()
         if get_current_worker().is_cancelled:
             return
@@ -127,9 +126,6 @@ class BackpropApp(App[None]):
             self.user_error = error
             self.call_from_thread(self.exit, None, 2)
             return
-        # Torch's hundred thousands of objects live as long as we do: without this the
-        # garbage collector looks through them now and then, for 0.2 s at a time.
-        gc.freeze()
         self.call_from_thread(self._opened, session, trace)
 
     def on_unmount(self) -> None:
@@ -166,24 +162,6 @@ class BackpropApp(App[None]):
         self.theme = names[(at + 1) % len(names)]
 
 
-def preload_torch() -> None:
-    """Load torch's large libraries without the interpreter's lock, so that the screen stays alive.
-
-    Python's own import holds the lock while the loader works; ctypes lets go of it.
-    Where the libraries are named or built otherwise, the import alone does it.
-    """
-    found = importlib.util.find_spec("torch")
-    if found is None or found.origin is None:
-        return
-    folder = Path(found.origin).parent / "lib"
-    with contextlib.suppress(OSError, AttributeError):
-        dlopen = ctypes.CDLL(None).dlopen
-        dlopen.restype = ctypes.c_void_p
-        dlopen.argtypes = [ctypes.c_char_p, ctypes.c_int]
-        for name, flags in TORCH_LIBRARIES:
-            dlopen(str(folder / name).encode(), flags)
-
-
 def launch(open_session: Callable[[], Session], title: str = "", intro: str = "") -> int:
     """Run the app on the terminal until it is left.
 
@@ -196,6 +174,7 @@ def launch(open_session: Callable[[], Session], title: str = "", intro: str = ""
     from ..settings import APPLICATION, Settings
     from .terminal import guard
 
+    gc.disable()  # until torch is imported, which makes next to no garbage
     settings = Settings.load()
     if settings.keys:
         settings.check_keys(binding_ids())

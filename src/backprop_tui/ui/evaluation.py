@@ -5,7 +5,6 @@ from __future__ import annotations
 import ast
 import contextlib
 import io
-import rlcompleter
 import traceback
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -65,6 +64,8 @@ def _run(source: str, scope: dict[str, Any]) -> Any:
 
 def complete(text: str, names: Mapping[str, Any]) -> list[str]:
     """What the last word of `text` may go on to be: whole new texts, in order."""
+    import rlcompleter  # here, for it loads a C library, which waits for those of `preload`
+
     start = len(text)
     while start and (text[start - 1].isalnum() or text[start - 1] in "_."):
         start -= 1
