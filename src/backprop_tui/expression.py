@@ -112,8 +112,7 @@ class Elementwise(Node):
 
     @property
     def shape(self) -> tuple[int, ...]:
-        shapes = (node.shape for node in self.operands)
-        return tuple(torch.broadcast_shapes(*shapes))
+        return broadcast_shape([node.shape for node in self.operands])
 
 
 @dataclass(eq=False, kw_only=True)
@@ -163,6 +162,16 @@ class Reduction(Node):
 def at(index: Index, letters: Mapping[str, int]) -> tuple[int, ...]:
     """The index with a number for each letter, 0 where none is given."""
     return tuple(letters.get(p.name, 0) if isinstance(p, Letter) else p for p in index)
+
+
+def broadcast_shape(shapes: Sequence[tuple[int, ...]]) -> tuple[int, ...]:
+    """The shape that these come to together.
+
+    As torch.broadcast_shapes, whose first call imports torch's compiler: half a second.
+    """
+    width = max(map(len, shapes), default=0)
+    columns = zip(*((1,) * (width - len(shape)) + shape for shape in shapes), strict=True)
+    return tuple(next((size for size in sizes if size != 1), 1) for sizes in columns)
 
 
 def broadcast(index: Index, shape: Sequence[int]) -> Index:

@@ -80,7 +80,7 @@ class Screen:
 
     def title(self) -> str:
         """The inspector's frame: what is inspected."""
-        return str(self.debugger.query_one("#inspector-cell").border_title)
+        return str(self.debugger.query_one("#inspector").border_title)
 
     def messages(self) -> list[str]:
         return [str(n.message) for n in self.app._notifications]
@@ -592,7 +592,7 @@ async def test_a_small_screen_shows_the_pane_that_is_being_filled() -> None:
         assert screen.debugger.query_one("#manual").size
         assert not screen.debugger.query_one("#forward").size
         await screen.press("6", "s")
-        assert screen.debugger.query_one("#inspector-cell").size
+        assert screen.debugger.query_one("#inspector").size
 
 
 @pytest.mark.parametrize("size", [(120, 40), (80, 24), (20, 5)])
@@ -606,6 +606,17 @@ async def test_without_colour_signs_verdicts_and_places_have_glyphs(
         assert "✓" in shown
         if size[0] > 20:
             assert all(glyph in shown for glyph in ("▶", "▌", "▏", "-3.3"))
+
+
+async def test_a_step_lays_nothing_out_anew() -> None:
+    async with opened() as screen:
+        layouts: list[object] = []
+        signal = screen.debugger.screen_layout_refresh_signal
+        signal.subscribe(screen.debugger, layouts.append, immediate=True)
+        await screen.press(*"sssnnffsS", "right_curly_bracket", "end", "left_square_bracket")
+        assert layouts == []
+        await screen.press("v")
+        assert layouts
 
 
 async def test_themes_go_round_and_are_remembered() -> None:

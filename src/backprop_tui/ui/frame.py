@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar
 
-from rich.markup import escape
 from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
@@ -112,9 +111,7 @@ class Frame(Screen[None]):
             yield ValuePane("3 manual", MANUAL_HELP, id="manual")
             yield ValuePane("4 autograd", AUTOGRAD_HELP, id="autograd")
             yield SourcePane(id="source")
-            with Vertical(id="inspector-cell") as cell:
-                cell.border_title = "6 inspector"
-                yield Inspector(id="inspector")
+            yield Inspector(id="inspector")
             with Vertical(id="charts") as charts:
                 charts.border_title = "charts"
                 yield LossCurve(id="losses")
@@ -266,10 +263,6 @@ class Frame(Screen[None]):
         if self.has_class("-zoomed"):
             self._zoom(pane)
         self._focus_in(pane)
-
-    @on(Inspector.Titled)
-    def _inspector_titled(self, message: Inspector.Titled) -> None:
-        self.query_one("#inspector-cell").border_title = escape(f"6 inspector · {message.title}")
 
     @on(PaneTabs.Chosen)
     def _tab_chosen(self, message: PaneTabs.Chosen) -> None:

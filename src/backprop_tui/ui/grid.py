@@ -3,23 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from functools import cached_property
 from typing import TYPE_CHECKING, ClassVar
 
 from rich.segment import Segment
 from rich.style import Style
 from textual.binding import Binding, BindingType
 from textual.events import Click
-from textual.geometry import Region, Size
-from textual.message import Message
+from textual.geometry import Region
 from textual.reactive import var
-from textual.scroll_view import ScrollView
 from textual.selection import Selection
 from textual.strip import Strip
 
 from .ramp import Ramp, mark, ramp_of
 from .render import level
-from .theme import palette_of
+from .scroller import Scroller
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -33,22 +30,10 @@ COPIED_CELLS = 100_000
 """A mouse selection copies at most this many cells."""
 
 
-class TensorGrid(ScrollView, can_focus=True, inherit_bindings=False):
+class TensorGrid(Scroller, can_focus=True, inherit_bindings=False):
     """The cells of a tensor of at most two dimensions; a vector is one row."""
 
-    DEFAULT_CSS = """
-    TensorGrid {
-        height: 1fr;
-        scrollbar-size: 1 1;
-        scrollbar-background: $background;
-        scrollbar-background-hover: $background;
-        scrollbar-background-active: $background;
-        scrollbar-color: $panel;
-        scrollbar-color-hover: $foreground-muted;
-        scrollbar-color-active: $accent;
-        scrollbar-corner-color: $background;
-    }
-    """
+    DEFAULT_CSS = "TensorGrid { height: 1fr; }"
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("up,k", "move(-1, 0)", "up", show=False, id="grid.up"),
         Binding("down,j", "move(1, 0)", "down", show=False, id="grid.down"),
@@ -61,13 +46,6 @@ class TensorGrid(ScrollView, can_focus=True, inherit_bindings=False):
         Binding("ctrl+home", "corner(-1)", "first cell", show=False, id="grid.first"),
         Binding("ctrl+end", "corner(1)", "last cell", show=False, id="grid.last"),
     ]
-
-    class CellChanged(Message):
-        """The cursor moved; `index` has one position for each dimension of the tensor."""
-
-        def __init__(self, index: tuple[int, ...]) -> None:
-            self.index = index
-            super().__init__()
 
     cursor: var[tuple[int, int]] = var((0, 0), init=False)
     heated: var[bool] = var(True, init=False)
@@ -124,15 +102,7 @@ class TensorGrid(ScrollView, can_focus=True, inherit_bindings=False):
         number = self._format.width if self._format is not None else 1
         self.cell_width = max(number, label) + 1 + self._marked
         width = self._gutter + len(self._columns) * self.cell_width
-        size = Size(width, self._header + len(self._rows))
-        if self._fits(size) and self._fits(self.virtual_size):
-            # No scrollbar comes or goes, so the screen need not be laid out anew.
-            self.set_reactive(TensorGrid.virtual_size, size)
-        else:
-            self.virtual_size = size
-
-    def _fits(self, size: Size) -> bool:
-        return size.width <= self.size.width and size.height <= self.size.height
+        self.extend(width, self._header + len(self._rows))
 
     def _place(self, cursor: Sequence[int] | None) -> tuple[int, int]:
         if cursor is None:
@@ -147,7 +117,7 @@ class TensorGrid(ScrollView, can_focus=True, inherit_bindings=False):
 
     @property
     def _ramp(self) -> Ramp:
-        return ramp_of(palette_of(self.app.theme, self.app.current_theme.dark))
+        return ramp_of(self.palette)
 
     @property
     def index(self) -> tuple[int, ...]:
@@ -166,13 +136,11 @@ class TensorGrid(ScrollView, can_focus=True, inherit_bindings=False):
             for row in {before[0], after[0]}:
                 y = row - self.scroll_offset.y + self._header
                 self.refresh(Region(0, y, self.size.width, 1))
-        self.post_message(self.CellChanged(self.index))
 
     def _room(self) -> tuple[int, int]:
         """How many rows and columns are in sight whole."""
-        size = self.scrollable_content_region.size
-        columns = (size.width - self._gutter) // self.cell_width
-        return max(1, size.height - self._header), max(1, columns)
+        columns = (self.line_width - self._gutter) // self.cell_width
+        return max(1, self.size.height - self._header), max(1, columns)
 
     def _follow(self) -> bool:
         """Scroll as little as needed for the cursor to be in sight; whether that was needed."""
@@ -187,7 +155,7 @@ class TensorGrid(ScrollView, can_focus=True, inherit_bindings=False):
             x = left
         if (x, y) == (left, top):
             return False
-        self.scroll_to(x, y, animate=False, immediate=True)
+        self.scroll_to(x, y, animate=False)
         return True
 
     def action_move(self, rows: int, columns: int) -> None:
@@ -236,24 +204,15 @@ class TensorGrid(ScrollView, can_focus=True, inherit_bindings=False):
 
     # Painting.
 
-    def notify_style_update(self) -> None:
-        super().notify_style_update()
-        self.__dict__.pop("_base", None)
-
-    @cached_property
-    def _base(self) -> Style:
-        """The widget's own style, which takes longer to find out than to paint a line."""
-        return self.rich_style
-
     def render_line(self, y: int) -> Strip:
-        width = self.size.width
+        width = self.line_width
         left, top = self.scroll_offset
         if self._matrix is None:
             text = "" if y or self._format is None else "empty: no elements"
-            return self._finish([Segment(text, self._ramp.label)], width)
+            return self._finish([Segment(text, self._ramp.label)], y)
         row = top + y - self._header
         if y >= self._header and row >= len(self._rows):
-            return Strip.blank(width, self._base)
+            return Strip.blank(self.size.width, self.base)
         room = max(0, width - self._gutter)
         first = left // self.cell_width
         last = min(len(self._columns), -(-(left + room) // self.cell_width))
@@ -266,11 +225,13 @@ class TensorGrid(ScrollView, can_focus=True, inherit_bindings=False):
             if last * self.cell_width > left + room:
                 cells[-1] = Segment("…".ljust(self.cell_width), cells[-1].style)
         body = Strip(cells).crop(shift, shift + room)
-        strip = self._finish([gutter, *body], width)
+        strip = self._finish([gutter, *body], y)
         return self._selectable(strip, 0 if y < self._header else row + self._header, left)
 
-    def _finish(self, segments: Sequence[Segment], width: int) -> Strip:
-        return Strip(segments).apply_style(self._base).adjust_cell_length(width, self._base)
+    def _finish(self, segments: Sequence[Segment], y: int) -> Strip:
+        line = Strip(segments).apply_style(self.base)
+        line = line.adjust_cell_length(self.line_width, self.base)
+        return Strip([*line, self.bar[y in self.thumb()]], self.size.width)
 
     def _line(self, row: int, first: int, last: int) -> tuple[Segment, list[Segment]]:
         """The label of a row and its cells from `first` to before `last`; -1 is the header."""

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from rich.markup import escape
 from rich.text import Text
-from textual import on
 from textual.app import ComposeResult
 from textual.containers import Horizontal
-from textual.message import Message
 from textual.timer import Timer
 from textual.widget import Widget
 from textual.widgets import Static
@@ -57,12 +56,7 @@ class Viewer(Widget):
     Viewer.-text #words { display: block; }
     """
 
-    class Titled(Message, namespace="inspector"):
-        """What is inspected has a new name, for whoever draws the frame around it."""
-
-        def __init__(self, title: str) -> None:
-            self.title = title
-            super().__init__()
+    BORDER_TITLE = "6 inspector"
 
     def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:
         super().__init__(id=id, classes=classes)
@@ -74,22 +68,26 @@ class Viewer(Widget):
         self._differing = False
         self._right = "terms"
         self._statistics: Statistics | None = None
+        self._step: Step | None = None
         self._expander: Expander | None = None
         self._title = ""
         self._pending: Timer | None = None
         self._fitted: str | int = "1fr"
+        self._headline, self._summary = Static(id="headline"), Static(id="summary")
+        self._grid, self._words = TensorGrid(id="cells"), Words(id="words")
+        self._prompt = Prompt(id="prompt")
 
     def compose(self) -> ComposeResult:
-        yield Static(id="headline")
-        with Horizontal(id="parts"):
-            yield TensorGrid(id="cells")
-            yield Words(id="words")
-        yield Static(id="summary")
-        yield Prompt(id="prompt")
+        yield self._headline
+        yield Horizontal(self._grid, self._words, id="parts")
+        yield self._summary
+        yield self._prompt
 
     def on_mount(self) -> None:
-        self._line("headline", Text("nothing to inspect yet", self._palette.muted))
+        self._headline.update(Text("nothing to inspect yet", self._palette.muted))
         self.app.theme_changed_signal.subscribe(self, lambda _theme: self._tell())
+        # Watched, where a message would come a frame later than the cursor.
+        self.watch(self._grid, "cursor", self._tell_cell, init=False)
 
     def on_resize(self) -> None:
         width, height = self.size
@@ -133,7 +131,7 @@ class Viewer(Widget):
         same place again.
         """
         self._subject = Subject(name, dense(value), twin_label or "twin", twin)
-        self._expander = expander_of(step, value)
+        self._step, self._expander = step, expander_of(step, value)
         self.remove_class("-text")
         self._prompt.close()
         view, cell, self._sliced = self._places.get(name, (None, (), False))
@@ -143,9 +141,9 @@ class Viewer(Widget):
 
     def show_text(self, title: str, text: str) -> None:
         """Show words instead: a value that is no tensor, or an error."""
-        self._subject = self._shown = self._statistics = self._expander = None
+        self._subject = self._shown = self._statistics = self._step = self._expander = None
         self.add_class("-text")
-        self._line("headline", Text(title, f"bold {self._palette.accent}"))
+        self._headline.update(Text(title, f"bold {self._palette.accent}"), layout=False)
         lines = [Text(line, self._palette.text) for line in text.expandtabs().splitlines()]
         self._words.show(lines, wrapped=True)
         self._entitle(title)
@@ -179,35 +177,40 @@ class Viewer(Widget):
         return f"{name}{part} {shape_of(subject.value)} {dtype}"
 
     def _entitle(self, title: str) -> None:
-        if title != self._title:
+        if title != self._title:  # for it has all of the pane painted anew
             self._title = title
-            self.post_message(self.Titled(title))
+            self.border_title = escape(f"6 inspector · {title}")
 
     # Telling.
 
     def _tell(self) -> None:
-        """Write what depends on the cursor, the size or the theme."""
+        """Write all the words anew: another subject, size or theme."""
+        if self._subject is None:
+            return
+        self._tell_cell()
+        if self._statistics is not None:
+            told = self._right == "statistics"  # at length, beside the grid
+            width, palette = self.size.width, self._palette
+            text = Text() if told else readout.summary(self._statistics, width, palette)
+            self._summary.update(text, layout=False)
+
+    def _tell_cell(self) -> None:
+        """Write what depends on the cursor."""
         subject, palette = self._subject, self._palette
         if subject is None:
             return
         if not subject.value.numel():
-            empty = Text().append(subject.name, f"bold {palette.accent}")
-            self._line("headline", empty.append(f" is empty: {shape_of(subject.value)}"))
+            text = Text().append(subject.name, f"bold {palette.accent}")
+            text.append(f" is empty: {shape_of(subject.value)}")
+            self._headline.update(text, layout=False)
         elif all(len(positions) for positions in self._view.ranges()):
             twin = subject.twin
             beside = (subject.twin_label, twin.detach()) if twin is not None else None
             room = self.size.width
-            self._line(
-                "headline",
-                readout.headline(subject.name, subject.value, self._index, beside, room, palette),
-            )
+            text = readout.headline(subject.name, subject.value, self._index, beside, room, palette)
+            self._headline.update(text, layout=False)
             self._places[subject.name] = (self._view, self._grid.index, self._sliced)
         self._tell_words()
-        if self._statistics is not None:
-            told = self._right == "statistics"  # at length, beside the grid
-            width = self.size.width
-            text = Text() if told else readout.summary(self._statistics, width, palette)
-            self._line("summary", text)
 
     def _tell_words(self) -> None:
         """Fill the pane beside the grid, if there is anything to fill it with."""
@@ -215,16 +218,22 @@ class Viewer(Widget):
         assert self._subject is not None
         if self._right == "statistics" and self._statistics is not None:
             lines = readout.panel(self._statistics, self._words.size.width or 60, self._palette)
-        elif self._right == "terms" and self._expander is not None and self._subject.value.numel():
-            lines = readout.terms(self._expander.expand(self._index), self._palette)
-        room = bool(lines) or (self._right == "terms" and self._expander is not None)
+        elif self._right == "terms" and self._step is not None:
+            lines = self._terms(self._step, self._subject)
+        # Of a step there is always something to say: stepping on moves nothing.
+        room = bool(lines) or (self._right == "terms" and self._step is not None)
         if self.has_class("-words") != room:
             self.set_class(room, "-words")
             self._fit_grid()
         self._words.show(lines)
 
-    def _line(self, which: str, text: Text) -> None:
-        self.query_one(f"#{which}", Static).update(text, layout=False)
+    def _terms(self, step: Step, subject: Subject) -> list[Text]:
+        """The arithmetic of the cell under the cursor, or the line that no rule ran."""
+        if self._expander is None:
+            return [Text(step.formula, self._palette.formula)]
+        if not subject.value.numel():
+            return []
+        return readout.terms(self._expander.expand(self._index), self._palette)
 
     def _fit_grid(self) -> None:
         """Share the room with the words, by its size alone: stepping from tensor to tensor
@@ -275,25 +284,8 @@ class Viewer(Widget):
             self._statistics = found
             self._tell()
 
-    @on(TensorGrid.CellChanged)
-    def _cell_changed(self, message: TensorGrid.CellChanged) -> None:
-        message.stop()
-        self._tell()
-
     # Parts.
 
     @property
     def _palette(self) -> Palette:
         return palette_of(self.app.theme, self.app.current_theme.dark)
-
-    @property
-    def _grid(self) -> TensorGrid:
-        return self.query_one(TensorGrid)
-
-    @property
-    def _words(self) -> Words:
-        return self.query_one(Words)
-
-    @property
-    def _prompt(self) -> Prompt:
-        return self.query_one(Prompt)

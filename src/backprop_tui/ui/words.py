@@ -28,7 +28,7 @@ class Words(LinePane):
         self.forget()
 
     def forget(self) -> None:
-        width = self.size.width - 1  # the last column may be the scrollbar's
+        width = self.line_width
         self._lines = self._text
         if self._wrapped and width > 0:
             cuts = ((line, range(width, len(line), width)) for line in self._text)

@@ -6,20 +6,18 @@ import textwrap
 from collections.abc import Hashable
 from typing import ClassVar
 
-from rich.style import Style
 from rich.text import Text
 from textual.binding import Binding, BindingType
 from textual.events import MouseEvent
-from textual.geometry import Region, Size
-from textual.scroll_view import ScrollView
+from textual.geometry import Region
 from textual.strip import Strip
 
-from ..theme import Palette, palette_of
+from ..scroller import Scroller
 
 CACHE_LIMIT = 8192
 
 
-class LinePane(ScrollView, can_focus=True, inherit_bindings=False):
+class LinePane(Scroller, can_focus=True, inherit_bindings=False):
     """Lines of rich text, drawn when they come into sight and kept by what they show.
 
     A subclass says how many lines there are (`line_count`), what each one shows
@@ -29,9 +27,6 @@ class LinePane(ScrollView, can_focus=True, inherit_bindings=False):
     HELP: ClassVar[str] = ""
     """What the pane is for: the help screen prints it, and the pane itself while it is empty."""
 
-    DEFAULT_CSS = """
-    LinePane { overflow-x: hidden; scrollbar-size-vertical: 1; }
-    """
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("up,k", "line_up", "up", show=False, id="pane.up"),
         Binding("down,j", "line_down", "down", show=False, id="pane.down"),
@@ -43,16 +38,10 @@ class LinePane(ScrollView, can_focus=True, inherit_bindings=False):
         super().__init__(id=id, classes=classes)
         self._strips: dict[Hashable, Strip] = {}
         self._painted: dict[int, Hashable] = {}
-        self._base: Style | None = None
         self.help = self.HELP
 
     def on_mount(self) -> None:
         self.app.theme_changed_signal.subscribe(self, lambda _theme: self.forget())
-
-    @property
-    def palette(self) -> Palette:
-        """The colours of the theme that is on."""
-        return palette_of(self.app.theme, self.app.current_theme.dark)
 
     # What a subclass says.
 
@@ -68,40 +57,18 @@ class LinePane(ScrollView, can_focus=True, inherit_bindings=False):
         """The line itself."""
         raise NotImplementedError
 
-    @property
-    def line_width(self) -> int:
-        """Cells in a line, the scrollbar left out."""
-        return self.scrollable_content_region.width
-
     # Painting.
 
     def forget(self) -> None:
         """Paint everything anew: other content, or another theme."""
         self._strips.clear()
         self._painted.clear()
-        self._base = None
         self.measure()
         self.refresh()
 
     def measure(self) -> None:
         """Say how high the lines are together."""
-        size, room = Size(1, self.line_count()), self.size.height
-        if size.height <= room and self.virtual_size.height <= room:
-            # No scrollbar comes or goes, so the screen need not be laid out anew.
-            self.set_reactive(LinePane.virtual_size, size)
-        else:
-            self.virtual_size = size
-
-    @property
-    def base(self) -> Style:
-        """The pane's own colours. Textual works them out from all ancestors at each call."""
-        if self._base is None:
-            self._base = self.rich_style
-        return self._base
-
-    def notify_style_update(self) -> None:
-        super().notify_style_update()
-        self._base = None
+        self.extend(0, self.line_count())
 
     def repaint(self) -> None:
         """Repaint the visible lines whose key has changed since they were painted."""
@@ -111,36 +78,35 @@ class LinePane(ScrollView, can_focus=True, inherit_bindings=False):
                 self.refresh(Region(0, y, self.size.width, 1))
 
     def render_line(self, y: int) -> Strip:
-        line, width = self.scroll_offset.y + y, self.line_width
-        base = self.base
+        line, width, lit = self.scroll_offset.y + y, self.line_width, y in self.thumb()
         if not self.line_count():
-            return self._introduction(y, width)
+            return self._strip(self._introduction(y, width), width, lit)
         if line >= self.line_count():
             self._painted.pop(y, None)
-            return Strip.blank(width, base)
+            return Strip.blank(width + 1, self.base)
         key = self.line_key(line)
         self._painted[y] = (line, key)
-        cached = (key, width, base)
+        cached = (key, width, lit, self.base)
         if (strip := self._strips.get(cached)) is None:
             if len(self._strips) >= CACHE_LIMIT:
                 self._strips.clear()
-            strip = self._strips[cached] = self._strip(self.line_text(line, width), width)
+            strip = self._strips[cached] = self._strip(self.line_text(line, width), width, lit)
         return strip
 
-    def _introduction(self, y: int, width: int) -> Strip:
+    def _introduction(self, y: int, width: int) -> Text:
         """A line of the pane's own help, while it has nothing else to show."""
         words = textwrap.wrap(self.help, max(1, width - 2))
-        text = f" {words[y]}" if y < len(words) else ""
-        return self._strip(Text(text, self.palette.muted), width)
+        return Text(f" {words[y]}" if y < len(words) else "", self.palette.muted)
 
-    def _strip(self, text: Text, width: int) -> Strip:
+    def _strip(self, text: Text, width: int, lit: bool) -> Strip:
         text.end = ""
         text.no_wrap = True
         if text.cell_len > width:
             text.truncate(width, overflow="ellipsis")
         text.stylize_before(text.style)  # rich leaves it out where there are no spans
         strip = Strip(text.render(self.app.console))
-        return strip.adjust_cell_length(width).apply_style(self.base)
+        line = strip.adjust_cell_length(width).apply_style(self.base)
+        return Strip([*line, self.bar[lit]], width + 1)
 
     def on_resize(self) -> None:
         self._painted.clear()
@@ -159,14 +125,15 @@ class LinePane(ScrollView, can_focus=True, inherit_bindings=False):
         target = min(target, first - margin) if first - margin < target else target
         target = max(0, min(target, self.line_count() - height))
         if target != top:
-            # Forced, for without a scrollbar Textual holds that there is nothing to scroll.
-            self.scroll_to(y=target, animate=False, force=True, immediate=True)
+            self.scroll_to(y=target, animate=False)
 
     def line_under(self, event: MouseEvent) -> int | None:
         """The line that the mouse points at, None beside the lines."""
         offset = event.get_content_offset(self)
-        line = self.scroll_offset.y + offset.y if offset is not None else -1
-        return line if 0 <= line < self.line_count() else None
+        if offset is None or offset.x >= self.line_width:
+            return None
+        line = self.scroll_offset.y + offset.y
+        return line if line < self.line_count() else None
 
     def action_line_up(self) -> None:
         self.scroll_relative(y=-1, animate=False)

@@ -22,7 +22,6 @@ from rich.text import Text
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
-from textual.geometry import Size
 from textual.widgets import Static
 
 from ..theme import Palette
@@ -44,8 +43,6 @@ class CodeView(LinePane):
         Binding("left,h", "sideways(-8)", "left", show=False, id="source.left"),
         Binding("right,l", "sideways(8)", "right", show=False, id="source.right"),
     ]
-
-    DEFAULT_CSS = "CodeView { scrollbar-size-vertical: 0; }"
 
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
@@ -77,10 +74,6 @@ class CodeView(LinePane):
     def forget(self) -> None:
         self._lines = highlight(tuple(self._plain), self.palette) if self._plain else []
         super().forget()
-
-    def measure(self) -> None:
-        # Without a scrollbar the screen need not be laid out anew for another function.
-        self.set_reactive(CodeView.virtual_size, Size(1, self.line_count()))
 
     def line_count(self) -> int:
         return len(self._plain)
