@@ -101,15 +101,15 @@ class Modules:
 
 
 def _outermost(module: nn.Module) -> tuple[nn.Module, str]:
-    """The largest model that holds `module` and whose method is running, with its variable."""
-    root, variable = module, ""
+    """The largest model in sight of the running frames that holds `module`, with its variable."""
+    root, size, variable = module, 0, ""
     for frame in _users_frames():
-        names = frame.f_locals
-        own = names.get("self")
-        if isinstance(own, nn.Module) and any(part is root for part in own.modules()):
-            root, variable = own, ""
-        variable = variable or next((n for n, v in names.items() if v is root and n != "self"), "")
-    return root, variable
+        for name, value in (*frame.f_locals.items(), *frame.f_globals.items()):
+            if isinstance(value, nn.Module):
+                parts = list(value.modules())
+                if len(parts) > size and any(part is module for part in parts):
+                    root, size, variable = value, len(parts), name
+    return root, "" if variable == "self" else variable
 
 
 def _unregistered(module: nn.Module, caller: nn.Module) -> tuple[str, Unregistered]:

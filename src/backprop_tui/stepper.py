@@ -24,7 +24,6 @@ class Stepper(Recorder):
     Args:
         on_begin: told that a step begins; `on_step` that one has ended, with its tape;
             `on_backward` that a backward pass has. What they raise goes through the program.
-        whole: whether it starts where a step does; what comes before the first is dropped.
         inside: whether to record what runs in the module of this path.
         new_tape: makes the tapes.
     """
@@ -35,14 +34,13 @@ class Stepper(Recorder):
         *,
         on_begin: Callable[[], None] = lambda: None,
         on_backward: Callable[[], None] = lambda: None,
-        whole: bool = True,
         inside: Callable[[str], bool] | None = None,
         new_tape: Callable[[], Tape] = Tape,
     ) -> None:
         super().__init__(None, new_tape(), discover=True)
         self._on_step, self._on_begin, self._on_backward = on_step, on_begin, on_backward
         self._inside, self._new_tape = inside, new_tape
-        self._whole = whole
+        self._whole = True  # whether the tape begins where a step does; else it is dropped
         self._differentiating = False
         self._retired = False
 
@@ -64,13 +62,23 @@ class Stepper(Recorder):
         """
         self._retired = True
 
-    def _left(self) -> bool:
+    def leave(self) -> bool:
         """Whether it has retired; called where no handler runs, it leaves for good."""
         if self._retired and self._depth:
             with private.modes_without(self):
                 private.push(self)  # for the exit to pop
                 self.__exit__(None, None, None)
         return self._retired
+
+    def wake(self, whole: bool) -> None:
+        """Look again, from the next step on, or from here if that is where a step begins."""
+        self._retired, self._whole = False, whole
+        self._taping = Taping(self._names)
+        if not self._depth:
+            self._modules.clear()
+            # Below every mode of the program's own, which it is going to pop itself.
+            with private.modes_without(self):
+                self.__enter__()
 
     def __torch_function__(
         self,
@@ -145,15 +153,15 @@ class Stepper(Recorder):
         return result
 
     def _enter_module(self, module: Any, args: Any) -> None:
-        if not self._left():
+        if not self.leave():
             super()._enter_module(module, args)
 
     def _before_step(self, optimizer: Any, args: Any, kwargs: Any) -> None:
-        if not self._left():
+        if not self.leave():
             super()._before_step(optimizer, args, kwargs)
 
     def _watches(self) -> bool:
-        return not self._left()
+        return not self.leave()
 
 
 class Pace:
@@ -174,9 +182,14 @@ class Pace:
         **options: Any,
     ) -> None:
         self.number = 1
-        self.stepper: Stepper | None = None
-        self._wanted, self._on_step, self._on_backward = wanted, on_step, on_backward
-        self._options = options
+        self._wanted, self._on_step = wanted, on_step
+        self._stepper = Stepper(
+            lambda tape: on_step(self.number, tape),
+            on_begin=self._begun,
+            on_backward=lambda: on_backward(self.number, self._stepper),
+            **options,
+        )
+        self._asleep = True
         self._counted = True  # whether `number` is that of the step under way already
         self._sequence = 0  # autograd's next number after the last backward pass
         self._differentiating = False
@@ -195,41 +208,33 @@ class Pace:
         where: TracebackType | None,
     ) -> None:
         self._engine.__exit__(kind, error, where)
-        if self.stepper is not None and self.stepper._depth:
-            self.stepper.__exit__(kind, error, where)
+        self._stepper.retire()
+        self._stepper.leave()
+
+    @property
+    def stepper(self) -> Stepper | None:
+        """What records, None while nothing does."""
+        return None if self._asleep else self._stepper
 
     def finish(self) -> None:
         """The program has ended."""
-        if self.stepper is not None:
-            self.stepper.finish()
+        if not self._asleep:
+            self._stepper.finish()
 
     def _wake(self, whole: bool) -> None:
-        self.stepper = Stepper(
-            lambda tape: self._on_step(self.number, tape),
-            on_begin=self._begun,
-            on_backward=self._differentiated,
-            whole=whole,
-            **self._options,
-        )
-        # Below every mode of the program's own, which it is going to pop itself.
-        with private.modes_without(self.stepper):
-            self.stepper.__enter__()
+        self._asleep = False
+        self._stepper.wake(whole)
 
     def _begun(self) -> None:
         self.number += 1
         self._counted = True
         if not self._wanted(self.number):
-            assert self.stepper is not None
-            self.stepper.retire()
-            self.stepper = None
-
-    def _differentiated(self) -> None:
-        assert self.stepper is not None
-        self._on_backward(self.number, self.stepper)
+            self._asleep = True
+            self._stepper.retire()
 
     def _engine_ran(self, run: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         """A backward pass: while nothing is recorded, it is what tells that steps go by."""
-        if self.stepper is not None or self._differentiating:
+        if not self._asleep or self._differentiating:
             return run(*args, **kwargs)
         if not self._counted and private.next_sequence_number() != self._sequence:
             self.number += 1
