@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
+import math
 from bisect import bisect_right
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from torch import Tensor
 
+from .graph import Graph
 from .identity import Edge, Identities, edge_of
 from .private import sequence_number, snapshot
 from .rules.implicit import write_through
 from .tape import Op
 from .windows import share_out, written_through
-
-Span = tuple[int, int]  # autograd's sequence numbers before and after an op
 
 
 @dataclass
@@ -32,8 +32,7 @@ class Captured:
 
 @contextmanager
 def capture(
-    ops: Sequence[Op],
-    spans: Sequence[Span],
+    graph: Graph,
     identities: Identities,
     roots: Sequence[Tensor],
     hooked: Collection[int] = (),
@@ -46,32 +45,33 @@ def capture(
     a stage of another output of the same op (an LSTM cell's memory) has the cotangent that
     came from outside the op.
     """
-    readers: Counter[int] = Counter()
-    for op in ops:
-        readers.update(set(op.inputs))
-    stages = set(_stages(ops, identities))
-    shared = frozenset(value for value, count in readers.items() if count > 1 or value in hooked)
-    shared |= stages
     nodes = _below(roots)
+    by_node = {node: values for node in nodes if (values := identities.outputs(node))}
+    ops = graph.made(value for values in by_node.values() for value in values.values())
+    stages = set(_stages(ops, identities))
+    shared = frozenset(graph.shared.union(hooked, stages))
     again = {edge[0] for op in ops if op.implicit and (edge := identities.edge(op.results[0]))}
-    captured = Captured(shared=shared, unseen=tuple(_unseen(nodes - again, spans)))
-    by_node: dict[Any, dict[int, int]] = defaultdict(dict)
-    for value, (node, number) in identities.edges():
-        if node in nodes:
-            by_node[node][number] = value
-    with ExitStack() as exits:
-        for node, numbers in by_node.items():
-            exits.callback(node.register_prehook(_whole(numbers, captured.cotangents)).remove)
-        for node, slots in _shared_inputs(ops, identities, shared).items():
-            exits.callback(node.register_hook(_parts(slots, captured.contributions)).remove)
+    captured = Captured(shared=shared, unseen=tuple(_unseen(nodes - again, graph.spans)))
+    handles = [
+        node.register_prehook(_whole(values, captured.cotangents))
+        for node, values in by_node.items()
+    ]
+    parts = _shared_inputs(ops, graph, identities, shared)
+    handles += [
+        node.register_hook(_parts(slots, captured.contributions)) for node, slots in parts.items()
+    ]
+    try:
         yield captured
+    finally:
+        for handle in handles:
+            handle.remove()
     for value in stages:
         captured.cotangents.pop(value, None)
     for (_, value), part in captured.contributions.items():
         if value in stages:
             before = captured.cotangents.get(value)
             captured.cotangents[value] = part if before is None else before + part
-    share_out(ops, identities, captured.cotangents, captured.contributions, shared)
+    share_out(graph, identities, captured.cotangents, captured.contributions, shared)
 
 
 def _below(roots: Sequence[Tensor]) -> set[Any]:
@@ -86,24 +86,20 @@ def _below(roots: Sequence[Tensor]) -> set[Any]:
     return found
 
 
-def _unseen(nodes: Iterable[Any], spans: Sequence[Span]) -> Iterator[str]:
-    """The nodes that were made while no op of the tape ran.
-
-    `spans` are autograd's sequence numbers before and after each op, in order.
-    """
-    starts = [first for first, _ in spans]
+def _unseen(nodes: Iterable[Any], spans: Sequence[tuple[int, int]]) -> Iterator[str]:
+    """The nodes that were made while no call of the tape's ran."""
     for node in nodes:
         name = node.name()
         if name != "torch::autograd::AccumulateGrad":
             number = sequence_number(node)
-            at = bisect_right(starts, number) - 1
+            at = bisect_right(spans, (number, math.inf)) - 1
             if at < 0 or number >= spans[at][1]:
                 yield name
 
 
-def _whole(numbers: dict[int, int], cotangents: dict[int, Tensor]) -> Callable[[Any], None]:
+def _whole(values: Mapping[int, int], cotangents: dict[int, Tensor]) -> Callable[[Any], None]:
     def prehook(grads: tuple[Tensor | None, ...]) -> None:
-        for number, value in numbers.items():
+        for number, value in values.items():
             grad = grads[number] if number < len(grads) else None
             if grad is not None:
                 cotangents[value] = snapshot(grad)
@@ -129,13 +125,14 @@ def _parts(
 
 
 def _shared_inputs(
-    ops: Sequence[Op], identities: Identities, shared: frozenset[int]
+    ops: Iterable[Op], graph: Graph, identities: Identities, shared: frozenset[int]
 ) -> dict[Any, Slots]:
     """Where the ops' own nodes lead into a value that several ops read."""
     found: dict[Any, Slots] = defaultdict(list)
-    for op, after in zip(ops, (*ops[1:], None), strict=True):
+    for op in ops:
         if op.function is write_through:
             continue
+        after = graph.after(op)
         through = written_through(op, after, identities)
         if not through and shared.isdisjoint(op.inputs):
             continue
@@ -154,7 +151,7 @@ def _shared_inputs(
     return found
 
 
-def _stages(ops: Sequence[Op], identities: Identities) -> Iterator[int]:
+def _stages(ops: Iterable[Op], identities: Identities) -> Iterator[int]:
     """The outputs that another output of the same op is made from."""
     for op in ops:
         if len(op.results) > 1:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import weakref
-from collections.abc import Hashable, Iterator
+from collections.abc import Hashable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -29,6 +29,7 @@ class Identities:
         self._names = names
         self._known: dict[Hashable, int] = {}
         self._edges: dict[int, Edge] = {}  # value -> its gradient edge
+        self._outputs: dict[Any, dict[int, int]] = {}  # node -> its outputs' numbers -> values
         self._kept: dict[int, Tensor] = {}  # leaves, alive so that an id stays theirs
         self._outside: dict[Hashable, weakref.ref[Tensor]] = {}  # what needs no gradient
         self.hidden: dict[int, int] = {}  # a base inside of an op -> the output that views it
@@ -41,14 +42,15 @@ class Identities:
         """A new value for `tensor`, by which it is known from now on."""
         key = _key(tensor)
         index = self._append(tensor, leaf)
-        if key not in self._known and not tensor.requires_grad:
-            self._outside[key] = weakref.ref(tensor, lambda _: self._gone(key))
         if tensor.requires_grad:
             if node_of(tensor) is None:
                 self._kept[index] = tensor
             edge = edge_of(tensor)
             if edge is not None:
                 self._edges[index] = edge
+                self._outputs.setdefault(edge[0], {})[edge[1]] = index
+        elif key not in self._known:
+            self._outside[key] = weakref.ref(tensor, lambda _: self._gone(key))
         self._known[key] = index
         return index
 
@@ -75,10 +77,13 @@ class Identities:
         self.values.append(Value(index, name, kept, tensor.requires_grad, leaf, variable, sequence))
         return index
 
-    def content(self, index: int, tensor: Tensor) -> Tensor:
-        """A snapshot of `tensor`, which is the value `index`: the value's own while it holds."""
+    def content(self, index: int, tensor: Tensor, known: int) -> Tensor:
+        """A snapshot of `tensor`, which is the value `index`: the value's own while it holds.
+
+        A value from number `known` on was added just now.
+        """
         kept = self.values[index].tensor
-        return kept if unchanged(tensor, kept) else snapshot(tensor)
+        return kept if index >= known or unchanged(tensor, kept) else snapshot(tensor)
 
     def edge(self, index: int) -> Edge | None:
         """The gradient edge of a value, None where autograd has none."""
@@ -88,9 +93,9 @@ class Identities:
         """The value that has a gradient edge, None where the tape has none."""
         return self._known.get(edge)
 
-    def edges(self) -> Iterator[tuple[int, Edge]]:
-        """Every value that autograd has an edge for."""
-        yield from self._edges.items()
+    def outputs(self, node: Any) -> Mapping[int, int]:
+        """The values that leave a node of autograd's graph, by the number of the output."""
+        return self._outputs.get(node, {})
 
     def named(self) -> tuple[Value, ...]:
         """The values, with the names of leaves that have come to be known since."""
@@ -112,6 +117,7 @@ class Identities:
         """Let go of every node and tensor of the user's."""
         self._known.clear()
         self._edges.clear()
+        self._outputs.clear()
         self._kept.clear()
         self._outside.clear()
 

@@ -22,7 +22,7 @@ def snapshot(tensor: Tensor) -> Tensor:
     it and are cloned.
     """
     with unseen():
-        detached = tensor.detach()
+        detached = tensor.detach() if tensor.requires_grad else tensor
         try:
             return torch._lazy_clone(detached)
         except RuntimeError:

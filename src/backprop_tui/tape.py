@@ -199,20 +199,27 @@ class Tape:
     unregistered: Mapping[str, Unregistered] = field(default_factory=dict)
 
 
+_ATOMS = frozenset((int, float, bool, str, type(None)))  # most arguments that hold no tensor
+
+
 def tensors(tree: Any) -> Iterator[Tensor]:
     """Every tensor in nested tuples, lists and dicts, in order."""
     if isinstance(tree, Tensor):
         yield tree
     elif isinstance(tree, (tuple, list)):
         for item in tree:
-            yield from tensors(item)
+            if type(item) not in _ATOMS:
+                yield from tensors(item)
     elif isinstance(tree, Mapping):
         for item in tree.values():
-            yield from tensors(item)
+            if type(item) not in _ATOMS:
+                yield from tensors(item)
 
 
 def map_tensors(function: Callable[[Tensor], Any], tree: Any) -> Any:
     """The same nested tuples, lists and dicts with `function` applied to every tensor."""
+    if type(tree) in _ATOMS:
+        return tree
     if isinstance(tree, Tensor):
         return function(tree)
     if isinstance(tree, tuple):

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 
 from . import calls
-from .gradients import Span, capture
+from .gradients import capture
+from .graph import Graph
 from .identity import Identities, node_of
 from .modules import Modules
 from .private import next_sequence_number, snapshot
@@ -20,8 +21,7 @@ from .tape import Ambient, Backward, Event, Op, Scope, Source, Tape, Update, map
 from .windows import window_of
 
 
-@dataclass(frozen=True, slots=True)
-class Where:
+class Where(NamedTuple):
     """Where in the program a call stands."""
 
     module: str
@@ -62,16 +62,16 @@ class Taping:
     """
 
     def __init__(self, names: Modules) -> None:
-        self.ops: list[Op] = []
         self.backwards: list[Backward] = []
         self._updates: list[Update] = []
         self._events: list[Event] = []
-        self._spans: list[Span] = []
         self._hooked: set[int] = set()  # values with a hook of the user's
         self._replaced: set[int] = set()  # values whose gradient such a hook replaced
         self._stepping: list[tuple[Update, Tensor]] = []
         self._names = names
         self._identities = Identities(names)
+        self._graph = Graph()
+        self.ops = self._graph.ops
 
     def fill(self, tape: Tape) -> None:
         """Put everything so far on `tape`."""
@@ -104,7 +104,7 @@ class Taping:
 
     def after(self, call: Pending, output: Any, where: Callable[[], Where]) -> None:
         """Put a call that was made on the tape, if it is one that carries tensors."""
-        self._spans.append((call.first, next_sequence_number()))
+        self._graph.spans.append((call.first, next_sequence_number()))
         written = call.written
         results = tuple(tensors(output)) if written is None else (written.target,)
         made_outright = not call.inputs and any(tensor.requires_grad for tensor in results)
@@ -113,6 +113,7 @@ class Taping:
         base = written.base if written is not None else None
         through_view = base is not None and base.requires_grad
         made = self._identities.virtual if through_view else self._made
+        known = len(self._identities.values)
         indices = tuple(map(made, results))
         # A view that was written to gets its node when the program next reads it: not from us.
         anew = (base,) if base is not None and through_view else results
@@ -123,7 +124,10 @@ class Taping:
             args=call.args,
             kwargs=call.kwargs,
             inputs=call.inputs,
-            outputs=tuple(map(self._identities.content, indices, results)),
+            outputs=tuple(
+                self._identities.content(index, result, known)
+                for index, result in zip(indices, results, strict=True)
+            ),
             results=indices,
             node=next((node.name() for node in map(node_of, anew) if node is not None), ""),
             sequence=call.first,
@@ -142,7 +146,7 @@ class Taping:
             source=where.source,
             **fields,
         )
-        self.ops.append(op)
+        self._graph.add(op)
         return op
 
     def _written(self, target: Tensor) -> _Written:
@@ -177,10 +181,11 @@ class Taping:
         inputs: list[int] = []
 
         def keep(tensor: Tensor) -> Tensor:
+            known = len(self._identities.values)
             index = self.read(tensor)
             again = index in inputs
             inputs.append(index)
-            return snapshot(tensor) if again else self._identities.content(index, tensor)
+            return snapshot(tensor) if again else self._identities.content(index, tensor, known)
 
         kept = map_tensors(keep, arguments)
         return tuple(inputs), kept
@@ -288,7 +293,7 @@ class Taping:
 
     @contextmanager
     def _captured(self, roots: Sequence[Tensor]) -> Iterator[dict[str, Any]]:
-        with capture(self.ops, self._spans, self._identities, roots, self._hooked) as captured:
+        with capture(self._graph, self._identities, roots, self._hooked) as captured:
             yield vars(captured)
 
     def hook(self, tensor: Tensor, hook: Callable[[Tensor], Tensor | None]) -> Any:

@@ -7,13 +7,14 @@ own, and each is to be compared with what autograd made of it.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, MutableMapping, Sequence
+from collections.abc import Iterator, MutableMapping
 from itertools import pairwise
 from typing import TypeVar
 
 import torch
 from torch import Tensor
 
+from .graph import Graph
 from .identity import Identities
 from .rules.implicit import Window, look_again, write_through
 from .tape import Op
@@ -34,7 +35,7 @@ def written_through(op: Op, after: Op | None, identities: Identities) -> bool:
 
 
 def share_out(
-    ops: Sequence[Op],
+    graph: Graph,
     identities: Identities,
     cotangents: Cotangents,
     contributions: Contributions,
@@ -44,8 +45,7 @@ def share_out(
 
     `contributions` holds, under the implicit op, what CopySlices gave to the base as it was.
     """
-    makers = {value: op.index for op in ops for value in op.results if value not in op.inputs}
-    for op in reversed([op for op in ops if op.function is write_through]):
+    for op in reversed(graph.writes):
         (base, part), (layout, window) = op.inputs, op.args[2:]
         coming = cotangents.get(op.results[0])
         if coming is not None:
@@ -55,7 +55,7 @@ def share_out(
         going = contributions.get((op.index, base))
         if going is None:
             continue
-        write = ops[op.index - 1]
+        write = graph.ops[op.index - 1]
         inside = look_again(going, layout, window)
         contributions[write.index, write.inputs[0]] = inside
         past = write_through(going, torch.zeros_like(inside), layout, window)
@@ -69,7 +69,7 @@ def share_out(
             )
             _add(cotangents, view, seen)
             if source in shared:
-                _add(contributions, (makers[view], source), below)
+                _add(contributions, (graph.makers[view].index, source), below)
 
 
 def _views(view: int, base: int, identities: Identities) -> Iterator[int]:
