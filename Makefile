@@ -6,7 +6,7 @@ BIN := .venv/bin
 STAMP := .venv/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check screenshots bench coverage clean tmux pictures
+.PHONY: help run test check screenshots bench coverage findings clean tmux pictures
 
 help: ## say what there is to do
 	@sed -n 's/^\([a-z]*\):.*## /make \1	/p' $(MAKEFILE_LIST)
@@ -38,6 +38,9 @@ bench: $(STAMP) ## measure, and write benchmarks/RESULTS.md
 
 coverage: $(STAMP) ## judge every rule on PyTorch's samples, and write docs/coverage.md
 	@$(BIN)/python -m tests.rules.coverage
+
+findings: $(STAMP) ## find every fault of the catalogue, and write docs/findings.md
+	@$(BIN)/python -m tests.diagnose.page
 
 clean: ## remove what make made
 	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache snapshot_report.html

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 import torch
 from torch import Tensor
 
 from .backward import ambient, differentiate, incoming_of, isolate
+from .binding import Arguments
 from .compare import Verdict
-from .fallback import run_op
+from .fallback import run_op, torch_vjp
 from .tape import Backward, Op, map_tensors, tensors
 
 STEPS = ((1e-6, 1e-6), (1e-3, 1e-2))
@@ -24,6 +25,41 @@ def widen(tensor: Tensor) -> Tensor:
     return tensor.to(torch.float64) if tensor.is_floating_point() else tensor
 
 
+def off_kinks(op: Op) -> Arguments:
+    """An op's arguments widened, every number moved a little: at a kink no difference is a slope.
+
+    Always the same way.
+    """
+    generator = torch.Generator().manual_seed(0)
+
+    def move(tensor: Tensor) -> Tensor:
+        wide = widen(tensor)
+        if not (wide.is_floating_point() or wide.is_complex()):
+            return wide
+        by = torch.rand(wide.shape, generator=generator, dtype=torch.float64)
+        return wide + 1e-3 * (0.5 + by).to(wide.device)
+
+    args, kwargs = map_tensors(move, (op.args, dict(op.kwargs)))
+    return args, kwargs
+
+
+def seeds_of(backward: Backward, op: Op) -> list[Tensor]:
+    """Autograd's cotangents of an op's outputs, widened, 0 for an output that has none."""
+    known = incoming_of(backward, op, widen)
+    return [
+        known.get(value, torch.zeros_like(widen(output)))
+        for value, output in zip(op.results, op.outputs, strict=True)
+    ]
+
+
+@contextmanager
+def same_draw() -> Iterator[None]:
+    """A custom Function that draws random numbers draws the same ones every time."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        yield
+
+
 def check_function(backward: Backward, op: Op) -> Verdict:
     """Judge a custom autograd.Function's backward, as `by_differences` does.
 
@@ -31,7 +67,10 @@ def check_function(backward: Backward, op: Op) -> Verdict:
         UNVERIFIED also where the function cannot be run in float64.
     """
     try:
-        return by_differences(backward, op, differentiate(backward, op, convert=widen))
+        arguments = off_kinks(op)
+        with same_draw():
+            answers = list(torch_vjp(op, arguments, seeds_of(backward, op)))
+        return by_differences(backward, op, answers, arguments)
     except (RuntimeError, TypeError):  # the function refuses float64
         return Verdict.UNVERIFIED
 
@@ -61,11 +100,19 @@ def standing_alone(backward: Backward, op: Op) -> str:
     return ""
 
 
-def by_differences(backward: Backward, op: Op, answers: Sequence[Tensor | None]) -> Verdict:
+def by_differences(
+    backward: Backward,
+    op: Op,
+    answers: Sequence[Tensor | None],
+    arguments: Arguments | None = None,
+) -> Verdict:
     """Judge float64 cotangents of an op's inputs by one random direction v.
 
     Along v, ⟨dy, (f(x + h·v) − f(x − h·v)) / 2h⟩ must be ⟨dx, v⟩: two extra forwards, whatever
     the number of inputs. Right cotangents agree to about 1e-9.
+
+    Args:
+        arguments: those that the answers were taken at, if not the recorded ones.
 
     Returns:
         ROUNDING where they agree, DIFFERENT where they do not, UNVERIFIED where there is
@@ -73,13 +120,9 @@ def by_differences(backward: Backward, op: Op, answers: Sequence[Tensor | None])
     """
     if all(answer is None for answer in answers):
         return Verdict.UNVERIFIED
-    incoming = incoming_of(backward, op, widen)
-    outputs = [widen(output) for output in op.outputs]
-    seeds = [
-        incoming.get(value, torch.zeros_like(out))
-        for value, out in zip(op.results, outputs, strict=True)
-    ]
-    arguments = map_tensors(widen, (op.args, dict(op.kwargs)))
+    seeds = seeds_of(backward, op)
+    if arguments is None:
+        arguments = map_tensors(widen, (op.args, dict(op.kwargs)))
     for step, tolerance in STEPS:
         gap, noise = _gap(op, arguments, seeds, answers, step)
         if gap <= tolerance:
@@ -91,7 +134,7 @@ def by_differences(backward: Backward, op: Op, answers: Sequence[Tensor | None])
 
 def _gap(
     op: Op,
-    arguments: tuple[Any, ...],
+    arguments: Arguments,
     seeds: Sequence[Tensor],
     answers: Sequence[Tensor | None],
     step: float,
@@ -121,7 +164,7 @@ def _gap(
 
 def _along(
     op: Op,
-    arguments: tuple[Any, ...],
+    arguments: Arguments,
     directions: Sequence[Tensor],
     moved: Sequence[int],
     seeds: Sequence[Tensor],
@@ -136,7 +179,7 @@ def _along(
             i = next(position)
             return tensor + h * directions[i] if i in moved else tensor
 
-        with ambient(op):
+        with same_draw(), ambient(op):
             return run_op(op, *map_tensors(move, arguments))
 
     with torch.no_grad():

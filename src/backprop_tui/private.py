@@ -7,6 +7,7 @@ import random
 import types
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
+from contextvars import ContextVar
 from typing import Any
 
 import numpy as np
@@ -109,6 +110,8 @@ def function_applied(observe: Applied) -> Iterator[None]:
 
     def apply(function: type, *args: Any, **kwargs: Any) -> Any:
         original = super(owner, function).apply
+        if _apart.get():
+            return original(*args, **kwargs)
         return observe(function, original, args, kwargs)
 
     owner.apply = classmethod(apply)
@@ -181,11 +184,15 @@ def push(mode: Any) -> None:
     torch._C._push_on_torch_function_stack(mode)
 
 
+_apart: ContextVar[bool] = ContextVar("apart", default=False)
+
+
 @contextmanager
 def apart() -> Iterator[None]:
     """The debugger at work in the middle of a program: nothing of the program's leaks in or out.
 
-    No mode, no autocast, and every generator of random numbers goes on where it was.
+    No mode, no observer of Functions, no autocast, and every generator of random numbers goes
+    on where it was.
     """
     python, numbers = random.getstate(), np.random.get_state()
     devices = [device for device in ("cpu", "cuda") if torch.is_autocast_enabled(device)]
@@ -195,6 +202,7 @@ def apart() -> Iterator[None]:
         exits.enter_context(torch.random.fork_rng(enabled=True))
         for device in devices:
             exits.enter_context(torch.autocast(device, enabled=False))
+        exits.callback(_apart.reset, _apart.set(True))
         exits.enter_context(modes_without(None))
         exits.enter_context(torch.enable_grad())
         yield

@@ -14,12 +14,19 @@ from ..finding import Finding, Severity
 from ..judge import Judged, judge
 from ..tape import Tape
 from .cut import cut_graph, reclaimed_loss
+from .derivative import refused_gradient, wrong_backward
 from .examined import Examined, Memory
 from .untrained import untrained
 
 Detector = Callable[[Examined], Iterable[Finding]]
 
-DETECTORS: tuple[Detector, ...] = (cut_graph, reclaimed_loss, untrained)
+DETECTORS: tuple[Detector, ...] = (
+    wrong_backward,
+    refused_gradient,
+    cut_graph,
+    reclaimed_loss,
+    untrained,
+)
 
 
 class Diagnosis:
