@@ -249,6 +249,50 @@ def test_a_custom_function_is_judged_by_finite_differences(function, verdict):
         assert row.source.startswith(__file__)
 
 
+class InSinglePrecision(Exp):
+    @staticmethod
+    def backward(ctx, dy):
+        (y,) = ctx.saved_tensors
+        return torch.zeros(y.shape).add_(y).index_add(0, torch.arange(len(y)), dy * y - y)
+
+
+class OnTheKink(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, x):
+        ctx.save_for_backward(x)
+        return x.clamp(min=0)
+
+    @staticmethod
+    def backward(ctx, dy):
+        (x,) = ctx.saved_tensors
+        return dy * (x > 0)
+
+
+def test_a_custom_function_that_refuses_float64_is_asked_in_its_own_dtype():
+    model = nn.Linear(3, 3)
+    report = checked(model, lambda: InSinglePrecision.apply(model(Z)).sum().backward())
+    assert report.ops[-2].isolated is Verdict.UNVERIFIED
+    assert {row.verdict for row in report.parameters} == {Verdict.UNVERIFIED}
+
+
+def test_a_custom_function_is_not_blamed_for_its_kinks():
+    x = torch.tensor([0.0, 1.0, 0.0, -1.0]).requires_grad_()
+    report = checked(nn.Linear(3, 3), lambda: OnTheKink.apply(x).sum().backward())
+    assert report.ops[0].isolated is Verdict.ROUNDING
+
+
+def test_a_reentrant_checkpoint_is_not_differentiated_again():
+    model, x = nn.Linear(3, 3), Z.clone().requires_grad_()
+
+    def step() -> None:
+        checkpoint(model, x, use_reentrant=True).sum().backward()
+
+    report = checked(model, step)
+    before = model.weight.grad.clone()
+    assert torch.equal(before, Z.sum(0).expand(3, 3))
+    assert not report.ok
+
+
 def test_a_users_own_rule():
     class Cube(torch.autograd.Function):
         @staticmethod

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from .binding import Arguments, aligned, conjugate
-from .fallback import torch_vjp
+from .fallback import vjp_as_it_can
 from .lean import lean
 from .lines import Line
 from .rules import registry
@@ -246,7 +246,7 @@ def pull_back(visit: Visit, known: Mapping[int, Tensor], run: Run = call) -> Non
     plain = [conjugate(cotangent) for cotangent in visit.incoming]
     with ambient(visit.op):
         if visit.rule is None or visit.backward is None:
-            visit.outgoing = tuple(torch_vjp(visit.op, visit.arguments, visit.incoming))
+            visit.outgoing = tuple(vjp_as_it_can(visit.op, visit.arguments, visit.incoming))
             return
         visit.backward_lines, answer = run(visit.backward, *plain)
     visit.outgoing = tuple(aligned(visit.rule, visit.arguments, answer))

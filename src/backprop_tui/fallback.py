@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from .calls import written
+from .private import engine_runs
 from .tape import Op, map_tensors, tensors
 
 
@@ -35,10 +37,46 @@ def torch_vjp(
         if not pairs or not wanted:
             yield from [None] * len(fresh)
             return
-        # Not autograd.grad, which a reentrant checkpoint refuses.
-        torch.autograd.backward([out for out, _ in pairs], [grad for _, grad in pairs])
+        with _alone():
+            # Not autograd.grad, which a reentrant checkpoint refuses.
+            torch.autograd.backward([out for out, _ in pairs], [grad for _, grad in pairs])
     for tensor in fresh:
         yield tensor.grad
+
+
+def vjp_as_it_can(
+    op: Op, arguments: tuple[tuple[Any, ...], dict[str, Any]], incoming: Sequence[Tensor]
+) -> list[Tensor | None]:
+    """The same of an op that may work in its own dtype only: then that is what it is asked in.
+
+    All None for one that cannot be run a second time.
+    """
+    own = [grad.to(output.dtype) for grad, output in zip(incoming, op.outputs, strict=True)]
+    inputs = list(tensors(arguments))
+    for given, seeds in ((arguments, incoming), ((op.args, dict(op.kwargs)), own)):
+        try:
+            answers = list(torch_vjp(op, given, seeds))
+        except (RuntimeError, TypeError):
+            continue
+        pairs = zip(answers, inputs, strict=True)
+        return [None if answer is None else answer.to(like.dtype) for answer, like in pairs]
+    return [None] * len(inputs)
+
+
+def _alone() -> AbstractContextManager[None]:
+    """A backward pass that another one starts is refused.
+
+    A reentrant checkpoint's would add to the program's own gradients.
+    """
+    running: list[Any] = []
+
+    def observe(run: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        if running:
+            raise RuntimeError("it differentiates in its own backward")
+        running.append(run)
+        return run(*args, **kwargs)
+
+    return engine_runs(observe)
 
 
 def run_op(op: Op, args: tuple[Any, ...], kwargs: dict[str, Any]) -> list[Tensor]:

@@ -9,6 +9,7 @@ import runpy
 import warnings
 from pathlib import Path
 
+from backprop_tui import private
 from backprop_tui.diagnose import Diagnosis
 from backprop_tui.finding import Finding, Severity
 from backprop_tui.stepper import Pace
@@ -38,7 +39,8 @@ def run(script: Path) -> list[Finding]:
         if error is None:
             pace.finish()
         else:
-            diagnosis.examine(pace.stepper.so_far(), pace.number, error)
+            with private.apart():
+                diagnosis.examine(pace.stepper.so_far(), pace.number, error)
     return diagnosis.findings
 
 

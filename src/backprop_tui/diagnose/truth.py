@@ -85,11 +85,11 @@ class Call:
         return argument_names(self.op)
 
     def run(self, exchanged: Mapping[int, Tensor]) -> list[Tensor]:
-        """The outputs, with other inputs at some positions. Each run has copies to write to."""
+        """The outputs, with other inputs at some positions."""
         places = iter(range(len(self.inputs)))
 
         def given(tensor: Tensor) -> Tensor:
-            return exchanged.get(next(places), tensor).clone()
+            return exchanged.get(next(places), tensor)
 
         with same_draw():
             return run_op(self.op, *map_tensors(given, self.arguments))
@@ -114,7 +114,7 @@ def call_of(backward: Backward, op: Op) -> Call:
     """The call that `op` recorded."""
     arguments = off_kinks(op)
     with torch.no_grad(), same_draw():
-        outputs = tuple(run_op(op, *map_tensors(Tensor.clone, arguments)))
+        outputs = tuple(run_op(op, *arguments))
     incoming = tuple(seeds_of(backward, op))
     return Call(op, arguments, tuple(tensors(arguments)), outputs, incoming)
 
