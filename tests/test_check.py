@@ -349,6 +349,15 @@ def test_what_a_hook_replaced_is_unverified_and_blames_no_op():
     assert all(row.isolated in AGREED for row in report.ops), f"\n{report.ops}"
 
 
+def test_a_hook_from_before_the_step_is_seen():
+    model = tiny()
+    model[0].weight.register_hook(lambda grad: grad / 2)
+    report = checked(model, lambda: model(Z).sum().backward())
+    verdicts = {row.name: row.verdict for row in report.parameters}
+    assert verdicts.pop("0.weight") is Verdict.UNVERIFIED and set(verdicts.values()) <= set(AGREED)
+    assert all(row.isolated in AGREED for row in report.ops), f"\n{report.ops}"
+
+
 def declared(function: type, wrong: bool) -> None:
     @bp.rule(function, samples=lambda make: [bp.sample(make(3))])
     def exp(x):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import weakref
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -112,6 +112,10 @@ class Identities:
             for index, tensor in self._kept.items()
             if tensor.grad is not None
         }
+
+    def hooked(self) -> Iterator[int]:
+        """The leaves that have a hook on their gradient."""
+        return (index for index, tensor in self._kept.items() if tensor._backward_hooks)
 
     def forget(self) -> None:
         """Let go of every node and tensor of the user's."""

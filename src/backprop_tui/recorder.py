@@ -97,8 +97,8 @@ class Recorder(TorchFunctionMode):
         self._exits.enter_context(function_applied(self._custom))
         for owner in (torch.optim.Optimizer, nn.Module):
             self._exits.enter_context(patched(owner, "zero_grad", self._zero_grad))
-        made = patched(torch.optim.Optimizer, "__init__", self._made)
-        self._exits.enter_context(made)
+        self._exits.enter_context(patched(torch.optim.Optimizer, "__init__", self._made))
+        self._exits.enter_context(patched(torch.amp.GradScaler, "unscale_", self._unscale))
         self._exits.enter_context(clipping(self._clip))
 
     def _fill(self, tape: Tape) -> None:
@@ -213,6 +213,12 @@ class Recorder(TorchFunctionMode):
         call(optimizer, *args, **kwargs)
         if self._watches():
             self._note("optimizer", optimizer)
+
+    def _unscale(self, call: Callable[..., Any], scaler: Any, optimizer: Any) -> None:
+        """``scaler.unscale_(optimizer)``, by the program or by the scaler's own step."""
+        if self._watches():
+            self._note("unscale", optimizer)
+        call(scaler, optimizer)
 
     def _clip(self, parameters: Sequence[Tensor], total_norm: Tensor) -> None:
         if self._watches():

@@ -293,11 +293,19 @@ class Taping:
 
     @contextmanager
     def _captured(self, roots: Sequence[Tensor]) -> Iterator[dict[str, Any]]:
-        with capture(self._graph, self._identities, roots, self._hooked) as captured:
+        hooked = self._hooked.union(self._identities.hooked())
+        with capture(self._graph, self._identities, roots, hooked) as captured:
             yield vars(captured)
+        # A parameter's hook may have been registered before this tape began.
+        for value in self._identities.hooked():
+            parts = [part for (_, v), part in captured.contributions.items() if v == value]
+            whole = captured.cotangents.get(value)
+            if whole is not None and parts and not torch.equal(sum(parts[1:], parts[0]), whole):
+                self._replaced.add(value)
 
     def hook(self, tensor: Tensor, hook: Callable[[Tensor], Tensor | None]) -> Any:
         """Register the user's hook, and notice when it replaces a gradient."""
+        self.event("hook", (tensor,))
         value = self.read(tensor)
         self._hooked.add(value)
 

@@ -13,9 +13,16 @@ from dataclasses import replace
 from ..finding import Finding, Severity
 from ..judge import Judged, judge
 from ..tape import Tape
+from .accumulation import (
+    forgotten_zero_grad,
+    misplaced_clip,
+    misplaced_zero_grad,
+    step_before_backward,
+)
 from .cut import cut_graph, reclaimed_loss
 from .derivative import refused_gradient, wrong_backward
 from .examined import Examined, Memory
+from .scaling import clip_before_unscale, gradient_hook, unscaled_accumulation
 from .untrained import untrained
 
 Detector = Callable[[Examined], Iterable[Finding]]
@@ -26,6 +33,13 @@ DETECTORS: tuple[Detector, ...] = (
     cut_graph,
     reclaimed_loss,
     untrained,
+    forgotten_zero_grad,
+    misplaced_zero_grad,
+    step_before_backward,
+    misplaced_clip,
+    clip_before_unscale,
+    unscaled_accumulation,
+    gradient_hook,
 )
 
 

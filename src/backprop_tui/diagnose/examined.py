@@ -15,8 +15,7 @@ class Kept:
     """What one detector remembers from step to step."""
 
     def remember(self, examined: Examined) -> None:
-        """Take from a step what the next ones need; never the whole tape."""
-        raise NotImplementedError
+        """A step has been examined: take from it what the next ones need, never the whole tape."""
 
 
 K = TypeVar("K", bound=Kept)

@@ -1,0 +1,16 @@
+"""Error: the gradients are clipped when the step has used them."""
+
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+torch.manual_seed(0)
+model = nn.Sequential(nn.Linear(4, 16), nn.ReLU(), nn.Linear(16, 3))
+optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+x, y = torch.randn(16, 4), torch.randint(3, (16,))
+for _ in range(4):
+    loss = F.cross_entropy(model(x), y)
+    loss.backward()
+    optimizer.step()
+    nn.utils.clip_grad_norm_(model.parameters(), 0.1)  # <-- fault
+    optimizer.zero_grad()
