@@ -105,7 +105,7 @@ for _ in range(3):
     x = torch.relu(torch.randn(8, 6))  # half of it is exactly 0
     x.requires_grad_()
     h = ReLU.apply(x) + ReLU.apply(model(x))
-    h = Double.apply(InSinglePrecision.apply(h))
+    h = InSinglePrecision.apply(Double.apply(h))
     h = Masked.apply(h, torch.rand(8, 6) > 0.5, 0.0)
     h = Dropout.apply(h, 0.3)
     _, high = MinMax.apply(h)
