@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import torch
@@ -13,7 +15,7 @@ from .compare import Comparison, Verdict
 from .compare import worst as worst_of
 from .lines import Line
 
-__all__ = ["Given", "Group", "Line", "Step", "Trace", "Twin"]
+__all__ = ["Given", "Group", "Line", "Scope", "Step", "Trace", "Twin"]
 
 
 @dataclass(frozen=True)
@@ -42,6 +44,7 @@ class Step:
         note: a sentence of the lesson, may be empty.
         line: the rule's line; None for what no rule computes, such as dL/dloss = 1.
         names: the rule's own names -> names on the screen ("dy" -> "re"), as the line read them.
+        reads: the names on the screen that it was computed from.
     """
 
     index: int
@@ -56,7 +59,26 @@ class Step:
     note: str = ""
     line: Line | None = None
     names: Mapping[str, str] = field(default_factory=dict)
+    reads: tuple[str, ...] = ()
     twin: Twin | None = None
+
+    @cached_property
+    def health(self) -> str:
+        """``NaN``, ``inf`` or ``zero`` where the value is that; looked for once, when asked."""
+        return health(self.value)
+
+
+@dataclass(frozen=True)
+class Scope:
+    """A heading over ops: the call of a module, or of a function made of ops.
+
+    Attributes:
+        key: tells it from its neighbours: the module's path, or a function's name and number.
+        title: what it is called under the heading above it.
+    """
+
+    key: str
+    title: str
 
 
 @dataclass(frozen=True)
@@ -65,6 +87,7 @@ class Group:
 
     `isolated` judges the op alone: its rule fed with autograd's own incoming cotangent.
     `formula` is PyTorch's own derivative, a line for each argument, on the way back.
+    `scopes` are the headings that it stands under, the outermost first.
     """
 
     index: int
@@ -77,6 +100,7 @@ class Group:
     formula: str
     isolated: Comparison | None
     steps: tuple[int, ...]
+    scopes: tuple[Scope, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -89,6 +113,11 @@ class Given:
     value: Tensor
     phase: str
 
+    @cached_property
+    def health(self) -> str:
+        """As a step's."""
+        return health(self.value)
+
 
 @dataclass(frozen=True)
 class Gradient:
@@ -100,7 +129,7 @@ class Gradient:
     comparison: Comparison
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Trace:
     """One training step, computed whole; the screen shows it up to a cursor.
 
@@ -109,7 +138,8 @@ class Trace:
         constants: plain numbers that the formulas use, such as lr.
         gradients: one for each parameter, in the model's order.
         autograd_at: index of the step from which autograd's gradients exist.
-        warning: why manual and autograd are expected to differ, or "".
+        warning: why manual and autograd are expected to differ, or what is missing, or "".
+        pending: how many ops the way back has not come to yet.
         dimensions: a lesson's table of (what is computed, its shapes).
     """
 
@@ -123,6 +153,7 @@ class Trace:
     gradients: tuple[Gradient, ...]
     autograd_at: int
     warning: str = ""
+    pending: int = 0
     dimensions: tuple[tuple[str, str], ...] = ()
 
     @property
@@ -151,3 +182,21 @@ class Trace:
             if step.twin is not None and step.twin.label.isidentifier():
                 names[step.twin.label] = step.twin.value
         return names | {"torch": torch}  # which is also what a twin may be called
+
+
+def health(value: Tensor) -> str:
+    """``NaN``, ``inf`` or ``zero`` if a tensor of real or complex numbers holds any, or all, of it.
+
+    NaN comes before inf; what is sound, or no such tensor, has an empty string.
+    """
+    if not (value.is_floating_point() or value.is_complex()) or not value.numel():
+        return ""
+    dense = value.detach() if value.layout is torch.strided else value.detach().to_dense()
+    if dense.is_complex():
+        dense = torch.view_as_real(dense.resolve_conj())
+    low, high = map(float, torch.aminmax(dense))  # a NaN among the elements is both
+    if math.isnan(low):
+        return "NaN"
+    if math.isinf(low) or math.isinf(high):
+        return "inf"
+    return "" if low or high else "zero"

@@ -293,6 +293,7 @@ class _Walker:
             note=self._names.note(phase, name),
             line=line,
             names=names,
+            reads=tuple(names.get(name, name) for name in line.reads),
         )
 
     def _place(self, group: Group, steps: list[Step]) -> None:

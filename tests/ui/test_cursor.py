@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import torch
 
 from backprop_tui.compare import Comparison, Verdict
+from backprop_tui.steps import Given, Group, Step, Trace, Twin
 from backprop_tui.ui import cursor
 
 # phase, group, layer of each step: two layers, a loss, back through the two, an update.
@@ -29,32 +29,50 @@ def comparison(verdict: Verdict) -> Comparison:
     return Comparison(verdict, 0.0, 0.0, 0.0, 0.0, (), 0)
 
 
-def make(values: dict[int, float] | None = None, verdicts: dict[int, Verdict] | None = None) -> Any:
+def make(
+    values: dict[int, float] | None = None,
+    verdicts: dict[int, Verdict] | None = None,
+    alone: dict[int, Verdict] | None = None,
+    names: tuple[str, ...] = (),
+    reads: dict[int, tuple[str, ...]] | None = None,
+) -> Trace:
     """A trace of STEPS, each value 1 unless given, with twins where there are verdicts."""
-    steps = [
-        SimpleNamespace(
-            index=index,
+    values, verdicts, alone, reads = values or {}, verdicts or {}, alone or {}, reads or {}
+    steps = tuple(
+        Step(
+            index=at,
             phase=phase,
             group=group,
             layer=layer,
-            label=f"v{index}",
-            value=torch.tensor((values or {}).get(index, 1.0)),
-            twin=SimpleNamespace(label=f"t{index}", comparison=comparison(verdicts[index]))
-            if verdicts and index in verdicts
+            name=names[at] if names else f"v{at}",
+            label=f"v{at}",
+            value=torch.tensor(values.get(at, 1.0)),
+            formula="",
+            algebra="",
+            reads=reads.get(at, ()),
+            twin=Twin(f"t{at}", "", torch.tensor(1.0), comparison(verdicts[at]))
+            if at in verdicts
             else None,
         )
-        for index, (phase, group, layer) in enumerate(STEPS)
-    ]
-    groups = [
-        SimpleNamespace(
+        for at, (phase, group, layer) in enumerate(STEPS)
+    )
+    groups = tuple(
+        Group(
             index=group,
+            phase=next(s.phase for s in steps if s.group == group),
+            layer="",
             title=f"op {group}",
-            isolated=None,
+            op="",
+            rule=None,
+            source=None,
+            formula="",
+            isolated=comparison(alone[group]) if group in alone else None,
             steps=tuple(s.index for s in steps if s.group == group),
         )
         for group in range(7)
-    ]
-    return SimpleNamespace(steps=steps, groups=groups, given=())
+    )
+    given = (Given("x", "x", "", torch.ones(1), "forward"),)
+    return Trace("net", 1, given, groups, steps, 1.0, {}, (), 4)
 
 
 @pytest.mark.parametrize(
@@ -91,26 +109,27 @@ def test_phase_progress_counts_within_the_phase() -> None:
 
 def test_faults_are_values_that_are_not_finite_and_verdicts_that_differ() -> None:
     trace = make({2: float("inf"), 3: float("nan")}, {5: Verdict.DIFFERENT, 6: Verdict.ROUNDING})
-    assert cursor.faults(trace) == [(2, "inf in v2"), (3, "NaN in v3"), (5, "v5 ≠ t5")]
+    assert cursor.index(trace).faults == [(2, "inf in v2"), (3, "NaN in v3"), (5, "v5 ≠ t5")]
     assert cursor.first_fault(trace) == (2, "inf in v2")
     assert cursor.first_fault(make()) is None
 
 
 def test_an_op_that_differs_alone_is_a_fault_at_its_last_step() -> None:
-    trace = make()
-    trace.groups[4].isolated = comparison(Verdict.DIFFERENT)
-    assert cursor.faults(trace) == [(6, "op 4 differs from autograd")]
+    trace = make(alone={4: Verdict.DIFFERENT})
+    assert cursor.first_fault(trace) == (6, "op 4 differs from autograd")
 
 
-def test_the_tally_counts_only_what_is_computed() -> None:
-    trace = make(verdicts={2: Verdict.EXACT, 5: Verdict.EXACT, 6: Verdict.ROUNDING})
-    assert cursor.tally(trace, 5) == {Verdict.EXACT: 2}
+def test_the_tally_counts_only_what_is_computed_and_ends_with_the_worst() -> None:
+    trace = make(verdicts={2: Verdict.ROUNDING, 5: Verdict.EXACT, 6: Verdict.EXACT})
+    assert list(cursor.tally(trace, 5).items()) == [(Verdict.EXACT, 1), (Verdict.ROUNDING, 1)]
     assert cursor.tally(trace, 6) == {Verdict.EXACT: 2, Verdict.ROUNDING: 1}
 
 
-def test_severity_puts_the_worst_last() -> None:
-    assert max(Verdict, key=cursor.severity) is Verdict.DIFFERENT
-    assert min(Verdict, key=cursor.severity) is Verdict.EXACT
+def test_the_worst_verdict_of_a_stretch_counts_ops_that_end_there() -> None:
+    trace = make(verdicts={2: Verdict.ROUNDING, 6: Verdict.EXACT}, alone={4: Verdict.AMBER})
+    assert cursor.worst(trace, 0, 8) is Verdict.AMBER
+    assert cursor.worst(trace, 0, 5) is Verdict.ROUNDING
+    assert cursor.worst(trace, 7, 8) is None
 
 
 @pytest.mark.parametrize(
@@ -127,17 +146,24 @@ def test_a_condition_stops_where_it_holds() -> None:
     assert cursor.next_stop(make(), 8, -1, (), lambda step: step in (3, 7)) == 7
 
 
+# The first `re` is the error of the loss, the second its slope.
+NAMES = ("x1", "x2", "x4", "re", "re", "res", "rex4", "rex2", "P0")
+
+
 def test_operands_are_the_last_binding_of_each_name() -> None:
-    trace = make()
-    for step, name in enumerate(["x1", "x2", "x4", "re", "re", "res", "rex4", "rex2", "P0"]):
-        trace.steps[step].name = name
-        trace.steps[step].names = {"dy": "re", "input": "x4", "grad": "pgrad[0]", "x": "x"}
-        trace.steps[step].line = None
-    trace.given = (SimpleNamespace(name="x", label="x", value=torch.ones(1)),)
-    trace.steps[7].twin = SimpleNamespace(label="pgrad[0]", comparison=None)
-    trace.steps[6].line = SimpleNamespace(reads={"dy": 1, "input": 2, "x": 3})
-    # The first `re` is the error of the loss, the second its slope: the line reads the second.
+    trace = make(
+        verdicts={7: Verdict.EXACT},
+        names=NAMES,
+        reads={4: ("re",), 6: ("re", "x4", "x"), 8: ("t7",)},
+    )
     assert cursor.operands(trace, 6) == {"step:4", "step:2", "given:x"}
-    trace.steps[8].line = SimpleNamespace(reads={"grad": 1})
+    assert cursor.operands(trace, 4) == {"step:3"}
     assert cursor.operands(trace, 8) == {"twin:7"}
     assert cursor.operands(trace, 0) == set()
+
+
+def test_uses_end_where_the_name_is_bound_anew() -> None:
+    trace = make(names=NAMES, reads={4: ("re",), 6: ("re", "x4"), 7: ("re",)})
+    assert cursor.uses(trace, 3) == [4]
+    assert cursor.uses(trace, 4) == [6, 7]
+    assert cursor.uses(trace, 8) == []

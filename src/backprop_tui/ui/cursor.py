@@ -1,18 +1,19 @@
 """Where to go from here: pure arithmetic over a trace, no screen.
 
 Every function answers an index into ``trace.steps``, or None where the
-trace ends and the iteration before or after begins.
+trace ends and the iteration before or after begins. None of them looks through
+the trace: they ask its `Index`, which is made once.
 """
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable, Collection
+from bisect import bisect_left, bisect_right
+from collections import defaultdict
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from .render import nonfinite
+from .once import once
 
 if TYPE_CHECKING:
     from ..compare import Comparison, Verdict
@@ -23,16 +24,14 @@ PHASES = ("forward", "loss", "backward", "update")
 
 @dataclass(frozen=True)
 class Place:
-    """A moment of the training: an iteration (1-based) and a step of it (-1 for its last)."""
+    """A moment of the training: an iteration (1-based) and a step of it (-1 for its last).
+
+    `inside` is the step whose op was stepped into; `step` is then one of that op's own lines.
+    """
 
     iteration: int
     step: int
-
-
-def starts(trace: Trace, kind: Callable[[Step], object]) -> list[int]:
-    """The first step of every run of steps that are of one `kind`."""
-    steps = trace.steps
-    return [0][: len(steps)] + [b.index for a, b in pairwise(steps) if kind(a) != kind(b)]
+    inside: int | None = None
 
 
 def op_of(step: Step) -> object:
@@ -50,52 +49,106 @@ def phase_of(step: Step) -> object:
     return step.phase
 
 
+class Index:
+    """Where what is in a trace; every list of steps is in order.
+
+    Attributes:
+        runs: for each kind of run, the first step of every one.
+        faults: every step at fault, with what is wrong there.
+        twins: the steps with a twin, by its verdict.
+        verdicts: the same, and the last step of every op by the verdict on the op alone.
+        bindings: name -> the steps that bind it; `labels`: the same for the names of twins.
+        readers: name -> the steps that read it.
+        given: name -> the row of the tensor that it is from the beginning.
+    """
+
+    def __init__(self, trace: Trace) -> None:
+        self.runs: dict[Callable[[Step], object], list[int]] = {
+            kind: _starts(trace, kind) for kind in (op_of, layer_of, phase_of)
+        }
+        self.twins: dict[Verdict, list[int]] = defaultdict(list)
+        self.verdicts: dict[Verdict, list[int]] = defaultdict(list)
+        self.bindings: dict[str, list[int]] = defaultdict(list)
+        self.labels: dict[str, list[int]] = defaultdict(list)
+        self.readers: dict[str, list[int]] = defaultdict(list)
+        self.given = {item.name: f"given:{item.name}" for item in trace.given}
+        self.faults = [
+            (0, f"{item.health} in {item.label}") for item in trace.given if _is_sick(item.health)
+        ]
+        for step in trace.steps:
+            self._add(trace, step)
+
+    def _add(self, trace: Trace, step: Step) -> None:
+        at, group = step.index, trace.groups[step.group]
+        self.bindings[step.name].append(at)
+        for name in step.reads:
+            self.readers[name].append(at)
+        alone = group.isolated if group.steps[-1] == at else None
+        if _is_sick(step.health):
+            self.faults.append((at, f"{step.health} in {step.label}"))
+        if step.twin is not None:
+            self.labels[step.twin.label].append(at)
+            self.twins[step.twin.comparison.verdict].append(at)
+            self.verdicts[step.twin.comparison.verdict].append(at)
+        if alone is not None:
+            self.verdicts[alone.verdict].append(at)
+        if step.twin is not None and _is_different(step.twin.comparison):
+            self.faults.append((at, f"{step.label} ≠ {step.twin.label}"))
+        elif alone is not None and _is_different(alone):
+            self.faults.append((at, f"{group.title} differs from autograd"))
+
+
+index = once(Index)
+
+
+def _starts(trace: Trace, kind: Callable[[Step], object]) -> list[int]:
+    """The first step of every run of steps that are of one `kind`."""
+    found, last = [], object()
+    for step in trace.steps:
+        if (now := kind(step)) != last:
+            found.append(step.index)
+            last = now
+    return found
+
+
 def after(trace: Trace, at: int, kind: Callable[[Step], object]) -> int | None:
     """The first step of the next run."""
-    return next((i for i in starts(trace, kind) if i > at), None)
+    starts = index(trace).runs[kind]
+    number = bisect_right(starts, at)
+    return starts[number] if number < len(starts) else None
 
 
 def before(trace: Trace, at: int, kind: Callable[[Step], object]) -> int | None:
     """The first step of this run, or of the one before if it is there already."""
-    return next((i for i in reversed(starts(trace, kind)) if i < at), None)
+    starts = index(trace).runs[kind]
+    number = bisect_left(starts, at) - 1
+    return starts[number] if number >= 0 else None
 
 
 def phase_end(trace: Trace, at: int) -> int | None:
     """The last step of this phase, or of the next one if it is there already."""
-    ends = [i - 1 for i in starts(trace, phase_of)[1:]] + [len(trace.steps) - 1]
-    return next((i for i in ends if i > at), None)
+    ends = [start - 1 for start in index(trace).runs[phase_of][1:]] + [len(trace.steps) - 1]
+    return next((end for end in ends if end > at), None)
 
 
 def phase_progress(trace: Trace, at: int) -> tuple[str, int, int]:
     """The phase at a step, how many steps of it are done, and how many it has."""
-    phase = trace.steps[at].phase
-    members = [s.index for s in trace.steps if s.phase == phase]
-    return phase, sum(i <= at for i in members), len(members)
+    bounds = [*index(trace).runs[phase_of], len(trace.steps)]
+    number = bisect_right(bounds, at) - 1
+    start, end = bounds[number : number + 2]
+    return trace.steps[at].phase, at - start + 1, end - start
 
 
 def first_fault(trace: Trace) -> tuple[int, str] | None:
-    """The first step that is different from its twin or not finite, and what is wrong there."""
-    return next(iter(faults(trace)), None)
+    """The first step that is different from its twin or not finite, and what is wrong there.
+
+    A given tensor that is not finite counts at step 0.
+    """
+    return next(iter(index(trace).faults), None)
 
 
-def faults(trace: Trace) -> list[tuple[int, str]]:
-    """Every step at fault, in order. A given tensor that is not finite counts at step 0."""
-    found = [
-        (0, f"{kind} in {given.label}") for given in trace.given if (kind := nonfinite(given.value))
-    ]
-    different = {
-        g.steps[-1]: f"{g.title} differs from autograd"
-        for g in trace.groups
-        if g.steps and g.isolated is not None and _is_different(g.isolated)
-    }
-    for step in trace.steps:
-        if kind := nonfinite(step.value):
-            found.append((step.index, f"{kind} in {step.label}"))
-        if step.twin is not None and _is_different(step.twin.comparison):
-            found.append((step.index, f"{step.label} ≠ {step.twin.label}"))
-        elif step.index in different:
-            found.append((step.index, different[step.index]))
-    return found
+def _is_sick(health: str) -> bool:
+    return health in ("NaN", "inf")
 
 
 def _is_different(comparison: Comparison) -> bool:
@@ -103,16 +156,23 @@ def _is_different(comparison: Comparison) -> bool:
 
 
 def tally(trace: Trace, at: int) -> dict[Verdict, int]:
-    """How often each verdict was given among the twins computed so far."""
-    return dict(Counter(s.twin.comparison.verdict for s in trace.steps[: at + 1] if s.twin))
+    """How often each verdict was given among the twins computed so far, the worst last."""
+    counts = {v: bisect_right(steps, at) for v, steps in index(trace).twins.items()}
+    return {v: counts[v] for v in sorted(counts, key=_rank) if counts[v]}
 
 
-SEVERITY = ("exact", "rounding", "unchecked", "unverified", "amber", "different")
+def worst(trace: Trace, first: int, last: int) -> Verdict | None:
+    """The worst verdict on the steps from `first` to `last` and on the ops that end there."""
+    found = index(trace).verdicts
+    for verdict in sorted(found, key=_rank, reverse=True):
+        number = bisect_left(found[verdict], first)
+        if number < len(found[verdict]) and found[verdict][number] <= last:
+            return verdict
+    return None
 
 
-def severity(verdict: Verdict) -> int:
-    """How bad a verdict is: the worst is the one to show where there is room for one."""
-    return SEVERITY.index(verdict.value)
+def _rank(verdict: Verdict) -> int:
+    return verdict.rank
 
 
 def next_stop(
@@ -133,18 +193,31 @@ def next_stop(
 
 
 def operands(trace: Trace, at: int) -> frozenset[str]:
-    """The rows (see `rows.Row.key`) of the values that the line at `at` reads.
+    """The rows (see `rows.Row.key`) of the values that the step at `at` reads."""
+    found = (source(trace, name, at) for name in trace.steps[at].reads)
+    return frozenset(key for key in found if key)
 
-    A name that was bound twice means its last binding before the line.
-    """
-    step = trace.steps[at]
-    reads = {step.names.get(name, name) for name in step.line.reads} if step.line else set()
-    found = set()
-    for earlier in reversed(trace.steps[:at]):
-        if earlier.name in reads:
-            reads.discard(earlier.name)
-            found.add(f"step:{earlier.index}")
-        if earlier.twin is not None and earlier.twin.label in reads:
-            reads.discard(earlier.twin.label)
-            found.add(f"twin:{earlier.index}")
-    return frozenset(found | {f"given:{g.name}" for g in trace.given if g.name in reads})
+
+def source(trace: Trace, name: str, at: int) -> str:
+    """The row that a name means to the step at `at`: its last binding before; "" without any."""
+    known = index(trace)
+    by_hand = _last(known.bindings.get(name, ()), at)
+    by_torch = _last(known.labels.get(name, ()), at)
+    if by_hand < 0 and by_torch < 0:
+        return known.given.get(name, "")
+    return f"step:{by_hand}" if by_hand >= by_torch else f"twin:{by_torch}"
+
+
+def uses(trace: Trace, at: int) -> list[int]:
+    """The steps that read what the step at `at` bound, before its name is bound anew."""
+    known, name = index(trace), trace.steps[at].name
+    bindings, readers = known.bindings[name], known.readers.get(name, [])
+    again = bisect_right(bindings, at)
+    until = bindings[again] if again < len(bindings) else len(trace.steps)
+    return readers[bisect_right(readers, at) : bisect_right(readers, until)]
+
+
+def _last(steps: Sequence[int], at: int) -> int:
+    """The last of `steps` before `at`, -1 if there is none."""
+    number = bisect_left(steps, at)
+    return steps[number - 1] if number else -1

@@ -98,7 +98,6 @@ class Frame(Screen[None]):
         self.tab = "forward"
         self._folded_values: set[str] = set()
         self._status = Status(title)
-        self._faults: list[tuple[int, str]] = []
 
     def compose(self) -> ComposeResult:
         yield StatusLine(self._status, id="status")
@@ -139,7 +138,6 @@ class Frame(Screen[None]):
         before = self.trace.steps[self.cursor].phase if self.trace else ""
         self.trace, self.cursor = trace, step
         if fresh:
-            self._faults = cursor.faults(trace)
             self._lay_out(trace)
             self._show_charts(trace)
         if trace.steps[step].phase != before:
@@ -204,7 +202,7 @@ class Frame(Screen[None]):
         assert self.trace is not None and self.session is not None
         trace, at = self.trace, self.cursor
         phase, done, of = cursor.phase_progress(trace, at)
-        counts = cursor.tally(trace, at)
+        fault = cursor.first_fault(trace)
         self._status = Status(
             self.session.title,
             trace.iteration,
@@ -215,8 +213,8 @@ class Frame(Screen[None]):
             at + 1,
             len(trace.steps),
             precise(trace.loss) if phase != "forward" else "…",
-            tuple((c.value, c.glyph, counts[c]) for c in sorted(counts, key=cursor.severity)),
-            next((text for step, text in self._faults if step <= at), ""),
+            tuple((v.value, v.glyph, n) for v, n in cursor.tally(trace, at).items()),
+            fault[1] if fault and fault[0] <= at else "",
         )
         self.query_one(StatusLine).show(self._status)
 

@@ -98,7 +98,7 @@ class GoTo(ModalScreen[Place | str | None]):
 def goals(trace: Trace) -> list[Goal]:
     """Everything that has a name in a trace: phases, ops, lines with their twins, given tensors."""
     here = trace.iteration
-    phases = [trace.steps[i] for i in cursor.starts(trace, cursor.phase_of)]
+    phases = [trace.steps[i] for i in cursor.index(trace).runs[cursor.phase_of]]
     out = [Goal(s.phase, "phase", Place(here, s.index)) for s in phases]
     for step in trace.steps:
         twin = f" ↔ {step.twin.label} {step.twin.detail}" if step.twin else ""

@@ -1,39 +1,26 @@
-"""The steps pane: every line of the training step, by phase and op, foldable."""
+"""The steps pane: every line of the training step under its headings, foldable and searchable."""
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Collection, Hashable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
+from rich.markup import escape
 from rich.text import Text
 from textual import events
 from textual.binding import Binding, BindingType
 from textual.message import Message
 
 from .. import cursor
-from ..render import badge
+from ..find import find
+from ..tree import Node, Sight, has_heading, tree
 from .lines import LinePane
 
 if TYPE_CHECKING:
-    from ...compare import Comparison
-    from ...steps import Group, Trace
+    from ...steps import Trace
 
-
-@dataclass(frozen=True)
-class Entry:
-    """One line: a phase, an op's heading (`group`), or a step."""
-
-    phase: str
-    group: int = -1
-    step: int = -1
-
-    @property
-    def key(self) -> str:
-        """What its fold is remembered by; an empty string for a step."""
-        if self.step >= 0:
-            return ""
-        return self.phase if self.group < 0 else f"{self.phase}:{self.group}"
+FOLDS = Binding.Group("folds")
 
 
 class StepsPane(LinePane):
@@ -42,13 +29,23 @@ class StepsPane(LinePane):
     BORDER_TITLE = "1 steps"
     HELP = (
         "Every line of one training step in the order it runs. ▶ is where you are; what is dim "
-        "is not computed yet. A click or enter on a step goes there, on a heading folds it."
+        "is not computed yet. A click or enter on a step goes there, on a heading folds it; a "
+        "heading's verdict is the worst below it."
     )
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("enter", "choose", "go there / fold", show=False, id="steps.choose"),
         Binding("left,h", "fold(True)", "fold", show=False, id="steps.fold"),
         Binding("right,l", "fold(False)", "unfold", show=False, id="steps.unfold"),
         Binding("space", "flip", "fold or unfold", show=False, id="steps.toggle"),
+        Binding("minus", "fold_all(True)", "fold all", False, id="steps.fold-all", group=FOLDS),
+        Binding(
+            "plus,equals_sign",
+            "fold_all(False)",
+            "unfold all",
+            show=False,
+            id="steps.unfold-all",
+            group=FOLDS,
+        ),
     ]
 
     class Chosen(Message):
@@ -70,9 +67,9 @@ class StepsPane(LinePane):
         self.trace: Trace | None = None
         self.folded: set[str] = set()
         self.breakpoints: frozenset[int] = frozenset()
-        self._entries: list[Entry] = []
-        self._lines: dict[int, int] = {}
-        self._headings: dict[str, int] = {}
+        self.sought = ""
+        self._hits: list[int] = []
+        self._sight: Sight | None = None
         self._at = 0
         self._line = 0
         self._selected = 0
@@ -85,108 +82,142 @@ class StepsPane(LinePane):
         self.trace, self._at = trace, at
         if fresh:
             self._rebuild()
-        self._line = self._selected = self._line_of(at)
-        self.reveal(self._line, self._line, margin=2)
+        self._stand()
         self.repaint()
+
+    def _stand(self) -> None:
+        """Select where we are, and bring it into sight."""
+        if self._sight is not None:
+            self._line = self._selected = self._sight.of_step(self._at)
+            self.reveal(self._line, self._line, margin=2)
 
     def on_resize(self) -> None:
         super().on_resize()
-        if self._entries:
-            self.reveal(self._line, self._line, margin=2)
+        self.reveal(self._line, self._line, margin=2)
 
     def mark(self, breakpoints: Collection[int]) -> None:
         """Mark the ops that have a breakpoint."""
         self.breakpoints = frozenset(breakpoints)
         self.repaint()
 
-    def _rebuild(self) -> None:
-        self._entries = entries(self.trace, self.folded) if self.trace else []
-        self._lines = {e.step: line for line, e in enumerate(self._entries) if e.step >= 0}
-        self._headings = {e.key: line for line, e in enumerate(self._entries) if e.key}
-        self._line = self._line_of(self._at)
-        self._selected = min(self._selected, max(0, len(self._entries) - 1))
-        self.forget()
+    def filter(self, query: str) -> int:
+        """Show only what `query` finds (see `find.find`), all of it where that is empty.
 
-    def _line_of(self, step: int) -> int:
-        """The line of a step, or of the heading it is folded under."""
-        assert self.trace is not None
-        if step in self._lines:
-            return self._lines[step]
-        chosen = self.trace.steps[step]
-        phase = self._headings[chosen.phase]
-        return self._headings.get(Entry(chosen.phase, chosen.group).key, phase)
+        Returns:
+            How many steps were found.
+        """
+        if query != self.sought:
+            self.sought = query
+            self._rebuild()
+            self._stand()
+        return len(self._hits)
+
+    def hit(self, direction: int) -> int | None:
+        """The next or previous step that was found, from where we are."""
+        after = bisect_right(self._hits, self._at)
+        number = after if direction > 0 else bisect_left(self._hits, self._at) - 1
+        return self._hits[number] if 0 <= number < len(self._hits) else None
+
+    def _rebuild(self) -> None:
+        """See anew what is in sight."""
+        if self.trace is None:
+            return
+        lines = tree(self.trace)
+        self._hits = find(self.trace, self.sought) if self.sought else []
+        found = lines.under_headings(self._hits) if self.sought else lines.unfolded(self.folded)
+        self._sight = Sight(lines, found)
+        self.border_subtitle = f"/{escape(self.sought)} · {len(self._hits)}" if self.sought else ""
+        self.forget()
 
     # Lines.
 
     def line_count(self) -> int:
-        return len(self._entries)
+        return len(self._sight) if self._sight else 0
+
+    def _node(self, line: int) -> Node:
+        assert self._sight is not None
+        return self._sight.node(line)
 
     def line_key(self, line: int) -> Hashable:
-        entry = self._entries[line]
-        selected = line == self._selected and self.has_focus
-        marked = entry.group in self.breakpoints
+        node = self._node(line)
         return (
-            entry,
-            line == self._line,
-            selected,
-            self._done(entry),
-            marked,
-            self._is_folded(entry),
+            node.key or node.first,
+            self._is_here(line, node),
+            line == self._selected and self.has_focus,
+            self._done(node),
+            node.group in self.breakpoints,
+            node.key in self.folded,
         )
 
-    def _is_folded(self, entry: Entry) -> bool:
-        return bool(entry.key) and entry.key in self.folded
+    def _is_here(self, line: int, node: Node) -> bool:
+        return line == self._line and node.first <= self._at <= node.last
 
-    def _done(self, entry: Entry) -> int:
+    def _done(self, node: Node) -> int:
         """0 ahead, 1 begun, 2 computed."""
-        assert self.trace is not None
-        if entry.step >= 0:
-            return 2 if entry.step <= self._at else 0
-        if entry.group >= 0:
-            steps = self.trace.groups[entry.group].steps
-            return 2 if steps[-1] <= self._at else int(steps[0] <= self._at)
-        phase = cursor.PHASES.index(self.trace.steps[self._at].phase)
-        return 2 if cursor.PHASES.index(entry.phase) <= phase else 0
+        return 2 if node.last <= self._at else int(node.first <= self._at)
 
     def line_text(self, line: int, width: int) -> Text:
-        assert self.trace is not None
-        entry, look = self._entries[line], self.palette
-        done, here = self._done(entry), line == self._line
+        node, look = self._node(line), self.palette
+        here = self._is_here(line, node)
         out = Text()
-        if entry.step >= 0:
-            dot = entry.group in self.breakpoints and self._is_first(entry)
-            out.append("●" if dot else " ", look.bad)
-            out.append(" ▶ " if here else "   ")
-            out.append(self.trace.steps[entry.step].formula, look.text if done else look.dim)
-        elif entry.group >= 0:
-            self._heading(out, entry, here, done, width)
+        if node.depth:
+            out.append("●" if self._has_dot(node) else " ", look.bad)
+        if node.key:
+            self._heading(out, node, here)
         else:
-            out.append(("▸ " if self._is_folded(entry) else "") + entry.phase, look.muted)
+            self._step(out, node, here)
         if here:
             out.truncate(width, overflow="ellipsis", pad=True)
             out.pad_right(width - out.cell_len)
             out.stylize(f"bold {look.on_accent} on {look.accent}")
-        elif line == self._selected and self.has_focus:
-            out.pad_right(max(0, width - out.cell_len))
-            out.stylize(f"underline on {look.raised}")
+        else:
+            self._verdict(out, node, width)
+            if line == self._selected and self.has_focus:
+                out.pad_right(max(0, width - out.cell_len))
+                out.stylize(f"underline on {look.raised}")
         return out
 
-    def _heading(self, out: Text, entry: Entry, here: bool, done: int, width: int) -> None:
+    def _heading(self, out: Text, node: Node, here: bool) -> None:
+        look, folded = self.palette, node.key in self.folded and not self.sought
+        if not node.depth:
+            out.append(("▸ " if folded else "") + node.title, look.muted)
+            return
+        out.append(" " * (node.depth - 1))
+        out.append("▶ " if here else "▸ " if folded else "▾ ", look.muted)
+        out.append(node.title, f"bold {look.text}" if self._done(node) else look.muted)
+
+    def _step(self, out: Text, node: Node, here: bool) -> None:
         assert self.trace is not None
-        look, group = self.palette, self.trace.groups[entry.group]
-        out.append("●" if entry.group in self.breakpoints else " ", look.bad)
-        out.append("▶ " if here else "▸ " if self._is_folded(entry) else "▾ ", look.muted)
-        out.append(group.title, f"bold {look.text}" if done else look.muted)
-        if done == 2 and (worst := worst_of(self.trace, group)) is not None:
+        out.append(" " * max(1, node.depth - 1))
+        out.append("▶ " if here else "  ")
+        step = self.trace.steps[node.first]
+        out.append(step.formula, self.palette.text if self._done(node) else self.palette.dim)
+
+    def _verdict(self, out: Text, node: Node, width: int) -> None:
+        """At the right edge, the worst verdict of what stands below a heading, once it is there.
+
+        A step shows its own where its op has no heading.
+        """
+        assert self.trace is not None
+        if self._done(node) < 2 or not node.depth or (not node.key and self._headed(node)):
+            return
+        worst = cursor.worst(self.trace, node.first, node.last)
+        if worst is not None:
             out.truncate(width - 3, overflow="ellipsis")
             out.pad_right(width - 2 - out.cell_len)
-            out.append_text(badge(worst, look, words=False))
+            out.append(worst.glyph, self.palette.verdict(worst.value))
 
-    def _is_first(self, entry: Entry) -> bool:
-        """Whether a step carries its op's breakpoint mark, the op having no heading."""
+    def _headed(self, node: Node) -> bool:
         assert self.trace is not None
-        group = self.trace.groups[entry.group]
-        return not has_heading(group) and group.steps[0] == entry.step
+        return has_heading(self.trace.groups[node.group])
+
+    def _has_dot(self, node: Node) -> bool:
+        """Whether a line carries a breakpoint's mark: an op's heading, or else its first step."""
+        assert self.trace is not None
+        if node.group not in self.breakpoints:
+            return False
+        first = self.trace.groups[node.group].steps[0] == node.first
+        return bool(node.key) or (first and not self._headed(node))
 
     # Handlers and actions.
 
@@ -215,69 +246,48 @@ class StepsPane(LinePane):
         self._select(self._selected + max(1, self.size.height - 1))
 
     def _select(self, line: int) -> None:
-        self._selected = max(0, min(line, len(self._entries) - 1))
+        self._selected = max(0, min(line, self.line_count() - 1))
         self.reveal(self._selected, self._selected)
         self.repaint()
 
     def action_choose(self) -> None:
-        if not self._entries:
+        if not self._sight:
             return
-        entry = self._entries[self._selected]
-        if entry.step >= 0:
-            self.post_message(self.Chosen(entry.step))
-        else:
+        node = self._node(self._selected)
+        if node.key:
             self.action_flip()
+        else:
+            self.post_message(self.Chosen(node.first))
 
     def action_flip(self) -> None:
-        if self._entries:
-            self.action_fold(not self._is_folded(self._entries[self._selected]))
+        if self._sight:
+            self.action_fold(self._node(self._selected).key not in self.folded)
 
     def action_fold(self, fold: bool) -> None:
         """Fold or unfold the heading at the selection, or the one above a selected step."""
-        if not self._entries:
+        if not self._sight or self.sought:
             return
         line = self._selected
-        while line and not self._entries[line].key:
-            line -= 1
-        key = self._entries[line].key
-        if (key in self.folded) == fold:
-            return
-        self.folded ^= {key}
-        self._selected = line
-        self._rebuild()
-        self._select(line)
+        if not self._node(line).key:
+            line = self._sight.of_line(self._node(line).parent)
+        key = self._node(line).key
+        if (key in self.folded) != fold:
+            self.folded ^= {key}
+            self._sight.fold(line, self.folded)
+            self._folded(line)
+
+    def action_fold_all(self, fold: bool) -> None:
+        """Fold or unfold every heading below the phases."""
+        if self._sight and self.trace is not None and not self.sought:
+            selected = self._sight.lines[self._selected]
+            keys = {node.key for node in tree(self.trace).headings()}
+            self.folded = self.folded | keys if fold else self.folded - keys
+            self._rebuild()
+            self._folded(self._sight.of_line(selected))
+
+    def _folded(self, selected: int) -> None:
+        assert self._sight is not None
+        self._line = self._sight.of_step(self._at)
+        self.forget()
+        self._select(selected)
         self.post_message(self.Folded(sorted(self.folded)))
-
-
-def has_heading(group: Group) -> bool:
-    """Whether an op gets a line of its own: it belongs to a module, or has several lines."""
-    return bool(group.layer) and group.phase in ("forward", "backward")
-
-
-def entries(trace: Trace, folded: Collection[str]) -> list[Entry]:
-    """The lines of the tree, without what is folded away."""
-    out: list[Entry] = []
-    phase = ""
-    for group in trace.groups:
-        if not group.steps:
-            continue
-        if group.phase != phase:
-            phase = group.phase
-            out.append(Entry(phase))
-        if phase in folded:
-            continue
-        heading = Entry(phase, group.index)
-        if has_heading(group):
-            out.append(heading)
-            if heading.key in folded:
-                continue
-        out += [Entry(phase, group.index, step) for step in group.steps]
-    return out
-
-
-def worst_of(trace: Trace, group: Group) -> Comparison | None:
-    """The worst verdict of an op: of its rule alone, and of its values with their twins."""
-    found = [twin.comparison for s in group.steps if (twin := trace.steps[s].twin)]
-    if group.isolated is not None:
-        found.append(group.isolated)
-    return max(found, key=lambda c: cursor.severity(c.verdict), default=None)
