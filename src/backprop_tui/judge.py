@@ -50,27 +50,30 @@ def judge(
     Raises:
         Cancelled: when `progress`, told how many ops are done, answers False.
     """
-    with torch.no_grad():
-        return _Judge(tape, backward, given, progress).judged()
+    judging = Judging(tape, backward, given)
+    if not judging.run(progress):
+        raise Cancelled
+    return judging.judged()
 
 
-class _Judge:
+class Judging:
     """Goes through the tape once with two chains side by side, as recorded and in float64.
 
-    The float64 chain forgets what it has no more use for, so that a check never holds a
+    It can be stopped after any op, asked what is judged so far, and run on from there. The
+    float64 chain forgets what it has no more use for, so that a check never holds a
     second set of gradients in double precision. Perturbed chains run after, for what is
     still suspicious then.
+
+    Attributes:
+        done: how many of the tape's `total` ops are judged, from the last one on.
     """
 
     def __init__(
-        self,
-        tape: Tape,
-        backward: Backward,
-        given: Mapping[int, Tensor] | None,
-        progress: Callable[[int], bool],
+        self, tape: Tape, backward: Backward, given: Mapping[int, Tensor] | None = None
     ) -> None:
-        self._tape, self._backward, self._given, self._progress = tape, backward, given, progress
+        self._tape, self._backward, self._given = tape, backward, given
         self._ops = tuple(reversed(tape.ops[: backward.after]))
+        self.done, self.total = 0, len(self._ops)
         self._manual = Chain(tape, backward, given=given)
         self._truth = Chain(tape, backward, given=given, convert=widen)
         self._completed = _completed(tape, self._ops)
@@ -78,24 +81,35 @@ class _Judge:
         self._suspects: dict[int, Trial] = {}
         self._isolated: dict[int, Verdict] = {}
 
-    def judged(self) -> Judged:
-        for op in self._ops:
-            manual, wide = self._manual.step(op), self._truth.step(op)
-            if manual is not None:
-                self._isolated[op.index] = self._alone(op, manual, wide)
-            for value in self._completed[op.index]:
-                self._try(value)
-            self._truth.forget(value for value in op.results if value not in op.inputs)
-            if not self._progress(self._backward.after - op.index):
-                raise Cancelled
+    @torch.no_grad()
+    def run(self, progress: Callable[[int], bool] = lambda done: True) -> bool:
+        """Go on to the end, or until `progress` answers False; whether the end is reached."""
+        while self.done < self.total:
+            self._judge(self._ops[self.done])
+            self.done += 1
+            if not progress(self.done) and self.done < self.total:
+                return False
         for value in set(self._manual.derivation.cotangents) - set(self._chained):
             self._try(value)
         self._loosen()
         for value, trial in self._suspects.items():
             self._close(value, trial)
+        self._suspects.clear()
+        return True
+
+    def judged(self) -> Judged:
+        """All that is judged so far."""
         ops = tuple(op for op in reversed(self._ops) if op.index in self._isolated)
         derivation = self._manual.derivation
         return Judged(self._backward, derivation, ops, self._isolated, self._chained)
+
+    def _judge(self, op: Op) -> None:
+        manual, wide = self._manual.step(op), self._truth.step(op)
+        if manual is not None:
+            self._isolated[op.index] = self._alone(op, manual, wide)
+        for value in self._completed[op.index]:
+            self._try(value)
+        self._truth.forget(value for value in op.results if value not in op.inputs)
 
     def _alone(self, op: Op, manual: Visit, wide: Visit | None) -> Verdict:
         if manual.rule is None:
