@@ -33,10 +33,10 @@ class Tape(taping.Tape):
         """Open the screen on this tape; returns when it is closed.
 
         Raises:
-            UserError: if nothing was differentiated, or there is no terminal to draw on.
+            UserError: if nothing was recorded, or there is no terminal to draw on.
         """
-        if not self.backwards:
-            raise UserError("nothing to show: call loss.backward() inside the recording")
+        if not self.ops:
+            raise UserError("nothing to show: no operation on a tensor was recorded")
         if not (sys.stdin.isatty() and sys.stdout.isatty()):
             raise UserError("there is no terminal to draw on: print(tape.check()) says the same")
         from .overview import TapeSession

@@ -14,7 +14,7 @@ from .compare import Comparison, Trial, Verdict
 from .numeric import check_function, widen
 from .report import AGREED
 from .tape import Backward, Op, Tape
-from .witness import DRAWS, Alone, shaken
+from .witness import DRAWS, Alone, shaken, summed
 
 
 @dataclass(frozen=True)
@@ -25,6 +25,8 @@ class Judged:
         derivation: every cotangent by hand.
         ops: those that carry gradient, in forward order.
         isolated: op index -> the op alone; `chained`: value index -> its cotangent.
+        shares: (op index, value index) -> what that op alone gave to a cotangent, where
+            several ops gave.
     """
 
     backward: Backward
@@ -32,6 +34,7 @@ class Judged:
     ops: tuple[Op, ...]
     isolated: Mapping[int, Verdict]
     chained: Mapping[int, Comparison]
+    shares: Mapping[tuple[int, int], Tensor]
 
 
 class Cancelled(Exception):
@@ -66,6 +69,7 @@ class Judging:
 
     Attributes:
         done: how many of the tape's `total` ops are judged, from the last one on.
+        finished: whether that is all, and every verdict final.
     """
 
     def __init__(
@@ -74,12 +78,14 @@ class Judging:
         self._tape, self._backward, self._given = tape, backward, given
         self._ops = tuple(reversed(tape.ops[: backward.after]))
         self.done, self.total = 0, len(self._ops)
+        self.finished = False
         self._manual = Chain(tape, backward, given=given)
         self._truth = Chain(tape, backward, given=given, convert=widen)
         self._completed = _completed(tape, self._ops)
         self._chained: dict[int, Comparison] = {}
         self._suspects: dict[int, Trial] = {}
         self._isolated: dict[int, Verdict] = {}
+        self._shares: dict[tuple[int, int], Tensor] = {}
 
     @torch.no_grad()
     def run(self, progress: Callable[[int], bool] = lambda done: True) -> bool:
@@ -94,19 +100,22 @@ class Judging:
         self._loosen()
         for value, trial in self._suspects.items():
             self._close(value, trial)
-        self._suspects.clear()
+        self.finished = True
         return True
 
     def judged(self) -> Judged:
         """All that is judged so far."""
         ops = tuple(op for op in reversed(self._ops) if op.index in self._isolated)
         derivation = self._manual.derivation
-        return Judged(self._backward, derivation, ops, self._isolated, self._chained)
+        return Judged(self._backward, derivation, ops, self._isolated, self._chained, self._shares)
 
     def _judge(self, op: Op) -> None:
         manual, wide = self._manual.step(op), self._truth.step(op)
         if manual is not None:
             self._isolated[op.index] = self._alone(op, manual, wide)
+            for value, cotangent in summed(op, manual.outgoing).items():
+                if (op.index, value) in self._backward.contributions:
+                    self._shares[op.index, value] = cotangent
         for value in self._completed[op.index]:
             self._try(value)
         self._truth.forget(value for value in op.results if value not in op.inputs)

@@ -24,6 +24,7 @@ class Naming:
         twins: a step's name -> what torch calls the same tensor ("x6" -> "y_pred").
         notes: phase and name ("backward re") -> a sentence about that step.
         numbered_gradients: whether gradients are pgrad[i] rather than grad["path"].
+        own_lines: whether forward lines are called as the rule calls them, not x1, x2, …
     """
 
     leaves: Mapping[str, str] = field(default_factory=dict)
@@ -31,6 +32,7 @@ class Naming:
     twins: Mapping[str, str] = field(default_factory=dict)
     notes: Mapping[str, str] = field(default_factory=dict)
     numbered_gradients: bool = False
+    own_lines: bool = False
 
 
 class Names:
@@ -73,8 +75,10 @@ class Names:
     def note(self, phase: str, name: str) -> str:
         return self._naming.notes.get(f"{phase} {name}", "")
 
-    def next_forward(self) -> tuple[str, str]:
+    def next_forward(self, target: str) -> tuple[str, str]:
         """(name, label) of the next forward line: x1, x2, …"""
+        if self._naming.own_lines:
+            return self.next_local(target)
         self._forward_lines += 1
         return self._named(f"x{self._forward_lines}")
 

@@ -97,6 +97,17 @@ class Session(ABC):
             The iteration that was reached.
         """
 
+    def judge(
+        self, iteration: int, progress: Callable[[int, int], bool] = lambda done, total: True
+    ) -> Trace:
+        """The trace of `iteration` with nothing pending, which may take long.
+
+        Args:
+            progress: told how many ops of how many are judged; it answers False to stop
+                there, and what is judged by then is in the trace.
+        """
+        return self.trace(iteration)
+
     def into(self, trace: Trace, group: int) -> Trace | None:
         """One op of a trace, line by line; None where its lines are there already."""
         return None

@@ -15,7 +15,7 @@ from .compare import Comparison, Verdict
 from .compare import worst as worst_of
 from .lines import Line
 
-__all__ = ["Given", "Group", "Line", "Scope", "Step", "Trace", "Twin"]
+__all__ = ["Given", "Group", "Heading", "Line", "Step", "Trace", "Twin"]
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,7 @@ class Step:
 
 
 @dataclass(frozen=True)
-class Scope:
+class Heading:
     """A heading over ops: the call of a module, or of a function made of ops.
 
     Attributes:
@@ -87,7 +87,8 @@ class Group:
 
     `isolated` judges the op alone: its rule fed with autograd's own incoming cotangent.
     `formula` is PyTorch's own derivative, a line for each argument, on the way back.
-    `scopes` are the headings that it stands under, the outermost first.
+    `headings` are those that it stands under, the outermost first, and `call` is the op's
+    number on the tape, where its lines are still to be asked for.
     """
 
     index: int
@@ -100,7 +101,8 @@ class Group:
     formula: str
     isolated: Comparison | None
     steps: tuple[int, ...]
-    scopes: tuple[Scope, ...] = ()
+    headings: tuple[Heading, ...] = ()
+    call: int | None = None
 
 
 @dataclass(frozen=True)

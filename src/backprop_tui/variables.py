@@ -34,7 +34,7 @@ def variables(tape: Tape) -> Mapping[int, str]:
     A name that is used again is h_2, h_3.
     """
     found: dict[int, str] = {}
-    used: Counter[str] = Counter()
+    used: Counter[str] = Counter(value.variable for value in tape.values if value.variable)
     for op, after in zip(tape.ops, (*tape.ops[1:], None), strict=True):
         if op.source is None or (after is not None and after.source == op.source):
             continue

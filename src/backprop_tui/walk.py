@@ -65,6 +65,8 @@ def walk(
 
 def loss_of(tape: Tape, backward: Backward) -> float:
     """The number that was differentiated; NaN where it is no real scalar."""
+    if not backward.roots:
+        return math.nan
     root = tape.values[backward.roots[0]].tensor
     return float(root) if root.numel() == 1 and not root.is_complex() else math.nan
 
@@ -87,7 +89,7 @@ class _Walker:
             value for visit in visits if visit.outgoing for value in visit.op.inputs
         )
         inside = [visit.op.index for visit in visits if visit.op.module]
-        self._loss_from = max(inside, default=-1) + 1
+        self._loss_from = max(inside, default=len(visits)) + 1
 
     def run(self, updates_first: bool) -> int:
         """Walk all phases; answers the step from which autograd's gradients exist."""
@@ -97,7 +99,8 @@ class _Walker:
         for visit in visits:
             self._forward(visit)
         autograd_at = 0 if updates_first else len(self.steps)
-        self._seed()
+        if self._backward.roots:
+            self._seed()
         for visit in reversed(visits):
             if visit.outgoing:
                 self._backward_of(visit)
@@ -143,7 +146,7 @@ class _Walker:
         scope = self._scopes[op.index] = self._names.arguments(visit)
         phase = self._phase(op)
         steps = [
-            self._step(phase, line, scope, *self._names.next_forward())
+            self._step(phase, line, scope, *self._names.next_forward(line.target))
             for line in visit.forward_lines
         ]
         self._names.results(visit, scope)

@@ -117,11 +117,14 @@ class BackpropApp(App[None]):
         gc.freeze()
         gc.enable()
         self._built.wait()
+        from .travel import prepare
+
         if get_current_worker().is_cancelled:
             return
         try:
             session = self._open_session()
             trace = session.trace(1)
+            prepare(trace)
         except UserError as error:
             self.user_error = error
             self.call_from_thread(self.exit, None, 2)

@@ -13,12 +13,12 @@ from textual.binding import Binding, BindingType
 from textual.widgets import Input
 
 from ..errors import UserError
+from .checking import Checking
 from .dialogs.evaluate import EvaluateBar
 from .evaluation import NOTHING, Outcome, evaluate
 from .inspector import Inspector
 from .panes.watches import Watch, WatchPane
 from .render import precise, shape_of
-from .seek import Seek
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from ..steps import Trace
 
 
-class Desk(Seek):
+class Desk(Checking):
     """The names of the screen, and what one can do with them."""
 
     HELP_CHAPTER = (2, "Looking and taking out")

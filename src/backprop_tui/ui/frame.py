@@ -1,8 +1,9 @@
 """The screen's frame: which panes there are, how they share the room, and what they show.
 
 `Frame` knows a trace and a step of it, and nothing about how one gets there:
-`travel.Travel` moves, `seek.Seek` runs to breakpoints, `desk.Desk` takes things out, and
-`debugger.Debugger` puts them together.
+`travel.Travel` goes there, `moves.Moves` binds the keys, `seek.Seek` runs to breakpoints,
+`checking.Checking` judges meanwhile, `desk.Desk` takes things out, and `debugger.Debugger`
+puts them together.
 """
 
 from __future__ import annotations
@@ -204,7 +205,7 @@ class Frame(Screen[None]):
         phase, done, of = cursor.phase_progress(trace, at)
         fault = cursor.first_fault(trace)
         self._status = Status(
-            self.session.title,
+            trace.title,
             trace.iteration,
             self.session.iterations,
             phase,

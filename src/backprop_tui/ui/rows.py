@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
 from itertools import accumulate
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
+from .once import once
 from .render import is_small, matrix_size
 
 if TYPE_CHECKING:
@@ -21,8 +21,7 @@ if TYPE_CHECKING:
     from ..steps import Given, Step, Trace
 
 
-@dataclass(frozen=True)
-class Row:
+class Row(NamedTuple):
     """One tensor (or, without a value, a heading or a gap) as a pane places it."""
 
     at: int
@@ -34,10 +33,11 @@ class Row:
     value: Tensor | None = None
     twin: str = ""
     comparison: Comparison | None = None
+    height: int = 0
+    """Lines under its heading: the numbers of a small tensor, one line about a large one."""
 
 
-@dataclass(frozen=True)
-class Block:
+class Block(NamedTuple):
     """A row and the lines it takes: its heading and `body` lines under it."""
 
     row: Row
@@ -65,6 +65,7 @@ class Layout:
         return bisect_right(self.tops, line) - 1
 
 
+@once
 def forward_rows(trace: Trace) -> list[Row]:
     """The inputs, the parameters and every value up to the loss."""
     rows = [_given(g) for g in trace.given if g.phase == "forward"]
@@ -83,6 +84,7 @@ HEADINGS = {
 }
 
 
+@once
 def paired_rows(trace: Trace) -> tuple[list[Row], list[Row]]:
     """The manual pane's rows and, one for one, what autograd has beside them."""
     manual, auto = [], []
@@ -100,7 +102,8 @@ def paired_rows(trace: Trace) -> tuple[list[Row], list[Row]]:
 
 
 def _given(given: Given) -> Row:
-    return Row(-1, f"given:{given.name}", given.name, given.label, given.detail, given.value)
+    key, height = f"given:{given.name}", _height(given.value)
+    return Row(-1, key, given.name, given.label, given.detail, given.value, height=height)
 
 
 def _manual(step: Step, sign: str) -> Row:
@@ -114,6 +117,7 @@ def _manual(step: Step, sign: str) -> Row:
         step.value,
         f"{sign} {twin.label}" if twin else "",
         twin.comparison if twin else None,
+        _height(step.value),
     )
 
 
@@ -123,19 +127,19 @@ def _auto(step: Step) -> Row:
     twin = step.twin
     named = twin.label != "torch"
     label, detail = (twin.label, twin.detail) if named else (step.label, f"torch {twin.detail}")
-    return Row(step.index, f"twin:{step.index}", label, label, detail, twin.value)
+    key, height = f"twin:{step.index}", _height(twin.value)
+    return Row(step.index, key, label, label, detail, twin.value, height=height)
 
 
-def body_height(row: Row, folded: Collection[str]) -> int:
-    """Lines under a row's heading: the numbers of a small tensor, one line about a large one."""
-    if row.value is None or row.key in folded or row.value.dim() == 0:
+def _height(value: Tensor) -> int:
+    if not value.dim():
         return 0
-    return matrix_size(row.value)[0] if is_small(row.value) else 1
+    return matrix_size(value)[0] if is_small(value) else 1
 
 
 def lay_out(rows: Sequence[Row], folded: Collection[str]) -> Layout:
     """One pane's layout."""
-    return Layout([Block(row, body_height(row, folded)) for row in rows])
+    return Layout([Block(row, 0 if row.key in folded else row.height) for row in rows])
 
 
 def lay_out_pair(
@@ -143,7 +147,7 @@ def lay_out_pair(
 ) -> tuple[Layout, Layout]:
     """Two panes' layouts, every pair of rows as high as the higher of the two."""
     heights = [
-        max(body_height(a, folded), 0 if a.key in folded else body_height(b, folded))
+        0 if a.key in folded else max(a.height, 0 if b.key in folded else b.height)
         for a, b in zip(manual, auto, strict=True)
     ]
     return (

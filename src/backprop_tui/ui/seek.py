@@ -48,13 +48,19 @@ class Seek(Travel):
         from .dialogs.breakpoints import BreakpointDialog
 
         if self.trace is not None:
-            group = self.trace.groups[self.trace.steps[self.cursor].group]
-            names = {g.index: f"{g.phase}: {g.title}" for g in self.trace.groups}
+            trace, at = self.outside()
+            group = trace.groups[trace.steps[at].group]
+            names = {g.index: f"{g.phase}: {g.title}" for g in trace.groups}
             dialog = BreakpointDialog(self.breakpoints, group.index, names)
             self.app.push_screen(dialog, self._breakpoints_changed)
 
     def _breakpoints_changed(self, _result: None) -> None:
-        self.query_one(StepsPane).mark(self.breakpoints.groups)
+        marked = self.breakpoints.groups if self.inside is None else frozenset()
+        self.query_one(StepsPane).mark(marked)
+
+    def show(self, trace: Trace, step: int) -> None:
+        super().show(trace, step)
+        self._breakpoints_changed(None)
 
     def action_continue(self, direction: int) -> None:
         """On or back to the nearest breakpoint."""
@@ -63,11 +69,11 @@ class Seek(Travel):
         if not self.breakpoints:
             self.notify("no breakpoint: b sets one", timeout=3)
             return
-        here = Place(self.trace.iteration, self.cursor)
-        self._past = [*self._past[-HISTORY:], here]
-        self._target = here
+        self._past = [*self._past[-HISTORY:], self.place]
+        trace, at = self.outside()
+        self._target = Place(trace.iteration, at)
         self._stop.clear()
-        self._seek(self.trace, self.cursor, direction)
+        self._seek(trace, at, direction)
 
     @work(thread=True, group="travel")
     def _seek(self, trace: Trace, at: int, direction: int) -> None:
@@ -110,7 +116,7 @@ class Seek(Travel):
         return iteration
 
     def _sought(self, trace: Trace, step: int, nothing: bool) -> None:
-        self._target = None
+        self._target = self.inside = None
         self.show(trace, step)
         self.query_one(StatusLine).show(self._status)
         if nothing:

@@ -58,7 +58,7 @@ class Tree:
 
     def _add(self, group: Group) -> None:
         headings = [(group.phase, group.phase, -1)]
-        headings += [(f"{group.phase}:{s.key}", s.title, -1) for s in group.scopes]
+        headings += [(f"{group.phase}:{s.key}", s.title, -1) for s in group.headings]
         if has_heading(group):
             headings.append((f"{group.phase}:{group.index}", group.title, group.index))
         same = 0
@@ -118,7 +118,7 @@ tree = once(Tree)
 
 def has_heading(group: Group) -> bool:
     """Whether an op has a heading of its own: one that stands for its module."""
-    return bool(group.layer) and not group.scopes and group.phase in ("forward", "backward")
+    return bool(group.layer) and not group.headings and group.phase in ("forward", "backward")
 
 
 class Sight:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, ClassVar
 
 from textual import on
@@ -48,11 +48,10 @@ class GoTo(ModalScreen[Place | str | None]):
         Binding("down", "highlight(1)", "down", show=False, priority=True, id="goto.down"),
     ]
 
-    def __init__(self, trace: Trace, iterations: int) -> None:
+    def __init__(self, trace: Trace, here: Place, iterations: int) -> None:
         super().__init__()
         self._iterations = iterations
-        self._here = trace.iteration
-        self._goals = goals(trace)
+        self._goals = goals(trace, here)
         self._found: list[Goal] = []
 
     def compose(self) -> ComposeResult:
@@ -95,17 +94,16 @@ class GoTo(ModalScreen[Place | str | None]):
         self.dismiss(self._found[event.option_index].target)
 
 
-def goals(trace: Trace) -> list[Goal]:
+def goals(trace: Trace, here: Place) -> list[Goal]:
     """Everything that has a name in a trace: phases, ops, lines with their twins, given tensors."""
-    here = trace.iteration
     phases = [trace.steps[i] for i in cursor.index(trace).runs[cursor.phase_of]]
-    out = [Goal(s.phase, "phase", Place(here, s.index)) for s in phases]
+    out = [Goal(s.phase, "phase", replace(here, step=s.index)) for s in phases]
     for step in trace.steps:
         twin = f" ↔ {step.twin.label} {step.twin.detail}" if step.twin else ""
-        out.append(Goal(step.label, f"{step.formula}{twin}", Place(here, step.index)))
+        out.append(Goal(step.label, f"{step.formula}{twin}", replace(here, step=step.index)))
     for group in trace.groups:
         if group.steps:
-            out.append(Goal(group.title, group.phase, Place(here, group.steps[0])))
+            out.append(Goal(group.title, group.phase, replace(here, step=group.steps[0])))
     out += [Goal(g.label, f"{g.detail} given".strip(), f"given:{g.name}") for g in trace.given]
     return out
 

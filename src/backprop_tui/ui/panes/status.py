@@ -26,6 +26,8 @@ class Status:
     verdicts: tuple[tuple[str, str, int], ...] = ()
     """Verdict, glyph, count; the worst last."""
     finding: str = ""
+    check: str = ""
+    """How far the check has come, while it is not at its end."""
     busy: str = ""
     """What is going on, in place of the rest."""
     done: float = 0.0
@@ -89,6 +91,10 @@ def _compose(status: Status, look: Palette, words: int) -> Text:
     if counts:
         out.append(gap + ("manual = autograd: " if words == 2 else ""), look.muted)
         out.append(counts, look.verdict(status.verdicts[-1][0]))
+    if status.check:
+        out.append(gap + status.check, look.warn)
+    if status.check and not status.finding:
+        return out
     finding = status.finding or ("no findings" if words == 2 else "")
     return out.append(
         f"{gap}{'! ' if status.finding else ''}{finding}",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Collection, Hashable
+from collections.abc import Collection, Hashable, Set
 from typing import TYPE_CHECKING, ClassVar
 
 from rich.markup import escape
@@ -95,10 +95,11 @@ class StepsPane(LinePane):
         super().on_resize()
         self.reveal(self._line, self._line, margin=2)
 
-    def mark(self, breakpoints: Collection[int]) -> None:
+    def mark(self, breakpoints: Set[int]) -> None:
         """Mark the ops that have a breakpoint."""
-        self.breakpoints = frozenset(breakpoints)
-        self.repaint()
+        if breakpoints != self.breakpoints:
+            self.breakpoints = frozenset(breakpoints)
+            self.repaint()
 
     def filter(self, query: str) -> int:
         """Show only what `query` finds (see `find.find`), all of it where that is empty.
