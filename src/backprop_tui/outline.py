@@ -68,6 +68,7 @@ class Outline:
     def way_back(self, judged: Judged) -> None:
         """Append what is judged, in place of what was appended before."""
         del self.steps[self.forward_steps :], self.groups[self._forward_groups :]
+        self._seed(judged)
         back = _WayBack(self._tape, judged, self.names)
         for op in reversed(judged.ops):
             isolated = replace(unchecked(), verdict=judged.isolated[op.index])
@@ -98,6 +99,32 @@ class Outline:
         )
         self._place(op, phase, [step], None)
 
+    def _seed(self, judged: Judged) -> None:
+        """What the program differentiated, and what it began with: dL/dL = 1."""
+        backward, first = judged.backward, len(self.steps)
+        for root, seed in zip(backward.roots, backward.seeds, strict=True):
+            label = f"d{self.names[root]}"
+            said = f"{seed.item():g}" if seed.numel() == 1 else "seed"
+            self.steps.append(
+                Step(
+                    index=len(self.steps),
+                    phase="backward",
+                    group=len(self.groups),
+                    layer="",
+                    name=identifier(label),
+                    label=label,
+                    value=seed,
+                    formula=f"{label} = {said}",
+                    algebra=shape_text(seed),
+                )
+            )
+        source = (backward.source.file, backward.source.line) if backward.source else None
+        steps = tuple(range(first, len(self.steps)))
+        title = "loss.backward()"
+        self.groups.append(
+            Group(len(self.groups), "backward", "", title, "seed", None, source, "", None, steps)
+        )
+
     def _place(self, op: Op, phase: str, steps: list[Step], isolated: Comparison | None) -> None:
         rule = registry.find(op.function)
         self.steps += steps
@@ -121,7 +148,7 @@ class Outline:
     def _headings(self, op: Op) -> tuple[Heading, ...]:
         if op.module not in self._modules:
             self._modules[op.module] = modules(self._tape, op.module)
-        calls = (Heading(f"{scope.name}:{scope.call}", f"{scope.name}()") for scope in op.scope)
+        calls = (Heading(f"{scope.name}:{scope.call}", scope.name) for scope in op.scope)
         return (*self._modules[op.module], *calls)
 
 
@@ -205,6 +232,8 @@ def call(op: Op, names: Iterable[str]) -> str:
     said = [_said(argument, left) for argument in op.args]
     if op.name in INFIX and len(said) == 2 and not op.kwargs:
         return f"{said[0]} {INFIX[op.name]} {said[1]}"
+    if op.name == "__getitem__":
+        return f"{said[0]}[{said[1].strip('()')}]"
     said += [f"{name}={_said(argument, left)}" for name, argument in op.kwargs.items()]
     return f"{op.name}({', '.join(said)})"
 
@@ -214,9 +243,12 @@ def _said(argument: Any, names: Iterator[str]) -> str:
         return next(names)
     if isinstance(argument, (tuple, list)):
         return f"({', '.join(_said(item, names) for item in argument)})"
+    if isinstance(argument, slice):
+        ends = (argument.start, argument.stop, argument.step)
+        return ":".join("" if end is None else str(end) for end in ends).removesuffix(":")
     if isinstance(argument, float):
         return f"{argument:g}"
-    return str(argument).removeprefix("torch.")
+    return "…" if argument is Ellipsis else str(argument).removeprefix("torch.")
 
 
 def modules(tape: Tape, path: str) -> tuple[Heading, ...]:

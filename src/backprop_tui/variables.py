@@ -45,6 +45,26 @@ def variables(tape: Tape) -> Mapping[int, str]:
     return found
 
 
+# Python's operators -> what torch calls the op: "add" is in "__radd__" and "add_", too.
+_STEMS: Mapping[type, tuple[str, ...]] = {
+    ast.Add: ("add",),
+    ast.Sub: ("sub",),
+    ast.Mult: ("mul",),
+    ast.Div: ("div",),
+    ast.FloorDiv: ("floor",),
+    ast.Mod: ("remainder", "mod"),
+    ast.Pow: ("pow",),
+    ast.MatMult: ("matmul",),
+    ast.BitAnd: ("and",),
+    ast.BitOr: ("or",),
+    ast.BitXor: ("xor",),
+    ast.USub: ("neg",),
+    ast.Invert: ("not", "invert"),
+    ast.Subscript: ("getitem",),
+    ast.Compare: ("eq", "ne", "lt", "le", "gt", "ge"),
+}
+
+
 @functools.lru_cache(maxsize=4096)
 def _assigned(line: str, op: str, module: str) -> str:
     """The variable that a line of source assigns the op's result to, "" if it may be another's.
@@ -62,12 +82,14 @@ def _assigned(line: str, op: str, module: str) -> str:
     else:
         return ""
     value = statement.value
-    made = isinstance(value, (ast.BinOp, ast.UnaryOp, ast.Subscript, ast.Compare))
     if isinstance(value, ast.Call):
         called = getattr(value.func, "attr", getattr(value.func, "id", ""))
         made = called == op or (bool(module) and called == module.rpartition(".")[2])
-    fits = made or isinstance(statement, ast.AugAssign)
-    return target.id if fits and isinstance(target, ast.Name) else ""
+    else:
+        does = statement if isinstance(statement, ast.AugAssign) else value
+        sign = type(getattr(does, "op", does))
+        made = any(stem in op for stem in _STEMS.get(sign, ()))
+    return target.id if made and isinstance(target, ast.Name) else ""
 
 
 def leaf_names(tape: Tape) -> dict[int, str]:

@@ -57,13 +57,13 @@ class Checking(Seek):
             else:
                 self.notify("all of it is checked", timeout=2)
 
-    def action_interrupt(self) -> None:
-        """Stop a check, unless there is something else to stop or leave."""
-        if self._judging and self._target is None and self.inside is None:
+    def interrupt(self) -> bool:
+        if super().interrupt():
+            return True
+        if self._judging:
             self._left.add(self._judging)
             self._leave.set()
-        else:
-            super().action_interrupt()
+        return bool(self._judging)
 
     def _start_judging(self, trace: Trace) -> None:
         if not self._judging:

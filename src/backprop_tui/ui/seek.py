@@ -12,9 +12,10 @@ from ..errors import UserError
 from . import cursor
 from .breakpoints import Breakpoints
 from .cursor import Place
+from .moves import Moves, pair
 from .panes.status import StatusLine
 from .panes.steps import StepsPane
-from .travel import HISTORY, Travel, pair
+from .travel import HISTORY
 
 if TYPE_CHECKING:
     from ..steps import Trace
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 CONTINUE = Binding.Group("continue")
 
 
-class Seek(Travel):
+class Seek(Moves):
     """Breakpoints, and the search for the next one."""
 
     HELP_CHAPTER = (1, "Moving")

@@ -55,6 +55,7 @@ class Tree:
             if group.steps:
                 self._add(group)
         self._close(0)
+        self.deep = any(group.headings for group in trace.groups)  # headings under headings
 
     def _add(self, group: Group) -> None:
         headings = [(group.phase, group.phase, -1)]
@@ -88,11 +89,10 @@ class Tree:
             self.nodes[line].last = len(self.of_step) - 1
         del self._open[keep:]
 
-    def unfolded(
-        self, folded: Collection[str], start: int = 0, end: int | None = None
-    ) -> list[int]:
-        """The lines from `start` to `end` that no fold hides."""
-        seen, line, end = [], start, len(self.nodes) if end is None else end
+    def unfolded(self, folded: Collection[str], heading: int = -1) -> list[int]:
+        """The lines that no fold hides: all of them, or those under one heading."""
+        seen, line = [], heading + 1
+        end = self.nodes[heading].end if heading >= 0 else len(self.nodes)
         while line < end:
             seen.append(line)
             node = self.nodes[line]

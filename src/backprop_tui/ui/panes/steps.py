@@ -111,7 +111,23 @@ class StepsPane(LinePane):
             self.sought = query
             self._rebuild()
             self._stand()
+            self.browse(0)
         return len(self._hits)
+
+    def browse(self, direction: int) -> None:
+        """Select the next or previous step that was found; at 0 the nearest, from the selected."""
+        if not self._sight or not self._hits:
+            return
+        line, way = self._selected + direction, direction or 1
+        while 0 <= line < len(self._sight) and self._node(line).key:
+            line += way
+        if 0 <= line < len(self._sight):
+            self._select(line)
+
+    def choose(self) -> None:
+        """Go to the selected step."""
+        if self._hits:
+            self.action_choose()
 
     def hit(self, direction: int) -> int | None:
         """The next or previous step that was found, from where we are."""
@@ -144,7 +160,7 @@ class StepsPane(LinePane):
         return (
             node.key or node.first,
             self._is_here(line, node),
-            line == self._selected and self.has_focus,
+            self._is_selected(line),
             self._done(node),
             node.group in self.breakpoints,
             node.key in self.folded,
@@ -152,6 +168,9 @@ class StepsPane(LinePane):
 
     def _is_here(self, line: int, node: Node) -> bool:
         return line == self._line and node.first <= self._at <= node.last
+
+    def _is_selected(self, line: int) -> bool:
+        return line == self._selected and (self.has_focus or bool(self.sought))
 
     def _done(self, node: Node) -> int:
         """0 ahead, 1 begun, 2 computed."""
@@ -173,7 +192,7 @@ class StepsPane(LinePane):
             out.stylize(f"bold {look.on_accent} on {look.accent}")
         else:
             self._verdict(out, node, width)
-            if line == self._selected and self.has_focus:
+            if self._is_selected(line):
                 out.pad_right(max(0, width - out.cell_len))
                 out.stylize(f"underline on {look.raised}")
         return out
