@@ -22,7 +22,9 @@ from .accumulation import (
 from .cut import cut_graph, reclaimed_loss
 from .derivative import refused_gradient, wrong_backward
 from .examined import Examined, Memory
+from .graphs import freed_graph, growing_graph
 from .scaling import clip_before_unscale, gradient_hook, unscaled_accumulation
+from .stale import overwritten_value, silent_edit
 from .untrained import untrained
 
 Detector = Callable[[Examined], Iterable[Finding]]
@@ -40,6 +42,10 @@ DETECTORS: tuple[Detector, ...] = (
     clip_before_unscale,
     unscaled_accumulation,
     gradient_hook,
+    overwritten_value,
+    silent_edit,
+    freed_graph,
+    growing_graph,
 )
 
 

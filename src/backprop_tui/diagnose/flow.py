@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 
+from .. import calls
 from ..tape import Op, Tape
 
 
@@ -70,3 +71,8 @@ class Flow:
                     if self._tape.values[value].requires_grad and value not in found:
                         found.add(value)
                         pending.append(value)
+
+
+def works_in_place(op: Op) -> bool:
+    """Whether an op writes to its first argument."""
+    return calls.written(op.function, op.name, op.args, op.kwargs) is not None

@@ -16,8 +16,10 @@ def line_of(source: Source | None) -> str:
 
 
 def spoken(op: Op) -> str:
-    """``.data`` for what the tape calls ``torch.Tensor.data.__get__``."""
-    return f".{op.name.split('.')[-2]}" if op.name.endswith(".__get__") else op.name
+    """An op's name; ``.data`` for ``torch.Tensor.data.__get__``, ``x[…] = y`` for __setitem__."""
+    if op.name.endswith(".__get__"):
+        return f".{op.name.split('.')[-2]}"
+    return {"__setitem__": "x[…] = y", "__getitem__": "x[…]"}.get(op.name, op.name)
 
 
 def parameters(tape: Tape, values: Sequence[int]) -> str:
