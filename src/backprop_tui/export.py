@@ -78,7 +78,12 @@ def literal(name: str, tensor: Tensor) -> str:
     note = f"{size(tensor)}, {tensor.device}, requires_grad={tensor.requires_grad}"
     if plain.layout != tensor.layout:
         note += f", was {_bare(tensor.layout)}"
-    return _call(f"{identifier(name)} = torch.tensor(", plain, f"{tensor.dtype}", note)
+    return f"{constructed(plain, f'{identifier(name)} = ')}  # {note}"
+
+
+def constructed(plain: Tensor, head: str = "") -> str:
+    """`head` and ``torch.tensor(…)``, which evaluates to the same bits, of a `dense` tensor."""
+    return _call(f"{head}torch.tensor(", plain, f"{plain.dtype}")
 
 
 def _numpy(name: str, tensor: Tensor) -> str:
@@ -90,16 +95,16 @@ def _numpy(name: str, tensor: Tensor) -> str:
         note += f", {_bare(plain.dtype)} in torch"
         plain = plain.to(torch.complex64 if plain.is_complex() else torch.float32)
     dtype = _bare(plain.dtype).replace("bool", "bool_")
-    return _call(f"{identifier(name)} = np.array(", plain, f"np.{dtype}", note)
+    return f"{_call(f'{identifier(name)} = np.array(', plain, f'np.{dtype}')}  # {note}"
 
 
-def _call(head: str, plain: Tensor, dtype: str, note: str) -> str:
+def _call(head: str, plain: Tensor, dtype: str) -> str:
     """`head`, the numbers, and the call's end; sizes of 0 take a reshape."""
     if plain.numel():
         body = nested(numerals(plain), plain.shape, len(head))
-        return f"{head}{body}, dtype={dtype})  # {note}"
+        return f"{head}{body}, dtype={dtype})"
     reshape = f".reshape({', '.join(map(str, plain.shape))})" if plain.dim() > 1 else ""
-    return f"{head}[], dtype={dtype}){reshape}  # {note}"
+    return f"{head}[], dtype={dtype}){reshape}"
 
 
 def _list(name: str, tensor: Tensor) -> str:
