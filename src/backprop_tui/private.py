@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import random
 import types
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from contextvars import ContextVar
@@ -191,8 +192,8 @@ _apart: ContextVar[bool] = ContextVar("apart", default=False)
 def apart() -> Iterator[None]:
     """The debugger at work in the middle of a program: nothing of the program's leaks in or out.
 
-    No mode, no observer of Functions, no autocast, and every generator of random numbers goes
-    on where it was.
+    No mode, no observer of Functions, no autocast, no second warning of what torch has warned
+    of, and every generator of random numbers goes on where it was.
     """
     python, numbers = random.getstate(), np.random.get_state()
     devices = [device for device in ("cpu", "cuda") if torch.is_autocast_enabled(device)]
@@ -203,6 +204,8 @@ def apart() -> Iterator[None]:
         for device in devices:
             exits.enter_context(torch.autocast(device, enabled=False))
         exits.callback(_apart.reset, _apart.set(True))
+        exits.enter_context(warnings.catch_warnings())
+        warnings.simplefilter("ignore")
         exits.enter_context(modes_without(None))
         exits.enter_context(torch.enable_grad())
         yield

@@ -22,6 +22,7 @@ from .accumulation import (
 from .cut import cut_graph, reclaimed_loss
 from .derivative import refused_gradient, wrong_backward
 from .examined import Examined, Memory
+from .finite import not_finite
 from .graphs import freed_graph, growing_graph
 from .scaling import clip_before_unscale, gradient_hook, unscaled_accumulation
 from .stale import overwritten_value, silent_edit
@@ -46,6 +47,7 @@ DETECTORS: tuple[Detector, ...] = (
     silent_edit,
     freed_graph,
     growing_graph,
+    not_finite,
 )
 
 

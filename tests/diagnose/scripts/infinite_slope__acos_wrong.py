@@ -1,0 +1,18 @@
+"""Error: the angle of two equal directions, where acos has an infinite slope."""
+
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+torch.manual_seed(0)
+model = nn.Linear(3, 3, bias=False)
+with torch.no_grad():
+    model.weight.copy_(torch.eye(3))
+optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+x = torch.eye(3)
+for _ in range(3):
+    cosine = F.cosine_similarity(model(x), x)
+    loss = torch.acos(cosine).mean()  # <-- fault
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
