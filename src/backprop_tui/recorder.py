@@ -98,6 +98,7 @@ class Recorder(TorchFunctionMode):
         for owner in (torch.optim.Optimizer, nn.Module):
             self._exits.enter_context(patched(owner, "zero_grad", self._zero_grad))
         self._exits.enter_context(patched(torch.optim.Optimizer, "__init__", self._made))
+        self._exits.enter_context(patched(nn.Module, "eval", self._eval))
         self._exits.enter_context(patched(torch.amp.GradScaler, "unscale_", self._unscale))
         self._exits.enter_context(clipping(self._clip))
 
@@ -213,6 +214,13 @@ class Recorder(TorchFunctionMode):
         call(optimizer, *args, **kwargs)
         if self._watches():
             self._note("optimizer", optimizer)
+
+    def _eval(self, call: Callable[..., Any], module: nn.Module) -> Any:
+        """``module.eval()``."""
+        if self._watches():
+            with unseen():
+                self._taping.event("eval", ())
+        return call(module)
 
     def _unscale(self, call: Callable[..., Any], scaler: Any, optimizer: Any) -> None:
         """``scaler.unscale_(optimizer)``, by the program or by the scaler's own step."""

@@ -152,7 +152,7 @@ class Event:
     Attributes:
         kind: a way out of the graph ("numpy", "item", "tolist"), an assignment ("grad=",
             "data=", "requires_grad="), or a call ("requires_grad_", "zero_grad", "clip",
-            "unscale", "step", "hook", "no_grad"; "optimizer" makes one; "backward" that raised).
+            "unscale", "step", "hook", "no_grad", "eval"; "optimizer" makes one; "backward" raised).
         values: the tensors, as indices in `Tape.values`; for an optimizer all that it has.
         ops: how many ops the tape held, and `backwards` how many backward passes.
         tensor: what was assigned, if it was a tensor; the norm that a clip has found.

@@ -19,11 +19,15 @@ from .accumulation import (
     misplaced_zero_grad,
     step_before_backward,
 )
+from .activations import dead_relu, saturated
 from .cut import cut_graph, reclaimed_loss
 from .derivative import refused_gradient, wrong_backward
 from .examined import Examined, Memory
 from .finite import not_finite
 from .graphs import freed_graph, growing_graph
+from .modes import evaluation_mode
+from .norms import symmetric_rows, uneven_layers, update_size
+from .precision import half_underflow
 from .scaling import clip_before_unscale, gradient_hook, unscaled_accumulation
 from .stale import overwritten_value, silent_edit
 from .untrained import untrained
@@ -48,6 +52,13 @@ DETECTORS: tuple[Detector, ...] = (
     freed_graph,
     growing_graph,
     not_finite,
+    dead_relu,
+    saturated,
+    uneven_layers,
+    update_size,
+    symmetric_rows,
+    half_underflow,
+    evaluation_mode,
 )
 
 

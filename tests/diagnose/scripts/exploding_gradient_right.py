@@ -1,0 +1,34 @@
+"""The weights have the variance that keeps the gradient's size."""
+
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+torch.manual_seed(0)
+
+
+class Net(nn.Module):
+    def __init__(self, depth=10):
+        super().__init__()
+        self.first = nn.Linear(8, 16)
+        self.rest = nn.ModuleList(nn.Linear(16, 16) for _ in range(depth))
+        self.last = nn.Linear(16, 1)
+        for layer in self.rest:
+            nn.init.normal_(layer.weight, std=(2 / 16) ** 0.5)
+
+    def forward(self, x):
+        x = self.first(x)
+        for layer in self.rest:
+            x = F.relu(layer(x))
+        return self.last(x)
+
+
+model = Net()
+optimizer = torch.optim.Adam(model.parameters(), lr=1e-4)
+for _ in range(7):
+    x = torch.randn(16, 8)
+    y = x[:, :1] * x[:, 1:2]
+    loss = F.mse_loss(model(x), y)
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()

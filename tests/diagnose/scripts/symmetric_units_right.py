@@ -1,0 +1,32 @@
+"""The weights are random."""
+
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+torch.manual_seed(0)
+
+
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.body = nn.Linear(8, 32)
+        self.head = nn.Linear(32, 1)
+        for layer in (self.body, self.head):
+            nn.init.xavier_uniform_(layer.weight)
+            nn.init.zeros_(layer.bias)
+
+    def forward(self, x):
+        h = torch.tanh(self.body(x))
+        return self.head(h)
+
+
+model = Net()
+optimizer = torch.optim.SGD(model.parameters(), lr=0.05)
+for _ in range(4):
+    x = torch.randn(16, 8)
+    y = x[:, :1] * x[:, 1:2]
+    loss = F.mse_loss(model(x), y)
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
