@@ -22,7 +22,7 @@ class Net(nn.Module):
 
 
 model = Net()
-optimizer = torch.optim.SGD(model.parameters(), lr=0.05)
+optimizer = torch.optim.Adam(model.parameters(), lr=1e-3)
 for _ in range(7):
     x = torch.randn(16, 8)
     y = x[:, :1] * x[:, 1:2]
