@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 import backprop_tui as bp
-from backprop_tui.compare import Verdict, compare, surely_rounding
+from backprop_tui.compare import ROUNDING, Verdict, bound, compare
 from backprop_tui.report import AGREED
 from backprop_tui.rules import registry
 from backprop_tui.witness import Witness
@@ -219,10 +219,37 @@ def test_what_is_surely_rounding_is_so_by_any_truth(dtype):
         manual, autograd = (
             (truth * (1 + step * torch.randn(20, dtype=torch.float64))).to(dtype) for _ in range(2)
         )
-        if surely_rounding(manual, autograd):
+        if bound(manual, autograd) <= ROUNDING:
             near += 1
-            assert compare(manual, autograd, lambda t=truth: t).verdict in AGREED
+            found = compare(manual, autograd, lambda t=truth: t)
+            assert found.verdict in AGREED and found.rho <= bound(manual, autograd) * 1.001
     assert 0 < near < 200
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.bfloat16])
+def test_what_moves_as_far_by_itself_is_rounding_by_a_truth_with_perturbations(dtype):
+    """Three draws around one truth, of which two are ours: the third is as far as they are apart."""
+    near = 0
+    for seed in range(200):
+        torch.manual_seed(seed)
+        truth = torch.randn(20, dtype=torch.float64)
+        noise = 40 * float(torch.rand(())) * torch.finfo(dtype).eps
+        manual, again, autograd = (
+            (truth * (1 + noise * far * torch.randn(20, dtype=torch.float64))).to(dtype)
+            for far in (1, 1, 3 * float(torch.rand(())))
+        )
+        rho = bound(manual, autograd, again)
+        if rho <= ROUNDING:
+            near += 1
+            moved = again.double()
+            assert compare(manual, autograd, lambda t=truth: t, lambda m=moved: [m]).rho <= 16
+    assert 0 < near
+
+
+def test_nothing_bounds_what_is_not_finite():
+    ones, nan = torch.ones(3), torch.tensor([1.0, math.nan, 1.0])
+    assert bound(ones, nan) == bound(nan, ones) == bound(ones, ones / 0) == math.inf
+    assert bound(ones, ones * 2, nan) == math.inf
 
 
 @pytest.mark.parametrize(

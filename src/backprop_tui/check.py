@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from torch import Tensor
 
-from .compare import unchecked
 from .compare import worst as worst_of
 from .judge import Judged, judge
 from .numeric import standing_alone
@@ -64,7 +63,7 @@ def _step(tape: Tape, judged: Judged, number: int, numeric: bool) -> Step:
 def _parameters(tape: Tape, judged: Judged, number: int) -> Iterator[ParameterRow]:
     for value in tape.values:
         if value.leaf and value.requires_grad and value.index in judged.backward.cotangents:
-            found = judged.chained.get(value.index) or unchecked()
+            found = judged.comparison(value.index)
             yield ParameterRow(
                 step=number,
                 name=value.name or value.variable or f"input {value.index}",

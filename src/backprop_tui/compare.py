@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -38,13 +39,14 @@ class Verdict(StrEnum):
     @property
     def rank(self) -> int:
         """0 is best."""
-        return list(Verdict).index(self)
+        return _RANKS[self]
 
     def or_worse(self, other: Verdict) -> Verdict:
         """The worse of the two."""
         return max(self, other, key=lambda verdict: verdict.rank)
 
 
+_RANKS = {verdict: rank for rank, verdict in enumerate(Verdict)}
 _GLYPHS = {
     Verdict.EXACT: "✓",
     Verdict.ROUNDING: "≈",
@@ -60,7 +62,8 @@ class Comparison:
     """One manual tensor beside autograd's.
 
     Attributes:
-        rho: autograd's distance from the float64 truth, in units of what rounding explains.
+        rho: autograd's distance from the float64 truth, in units of what rounding explains; the
+            most that it can be where `bound` decides.
         max_abs: largest absolute difference; `max_rel` the largest relative to the larger
             of the two elements; `ulps` the largest in units in the last place.
         worst: index of the element with the largest absolute difference.
@@ -76,12 +79,19 @@ class Comparison:
     nonfinite: int
 
 
+class Standing(NamedTuple):
+    """A comparison without its figures."""
+
+    verdict: Verdict
+    rho: float
+
+
 def unchecked() -> Comparison:
     """The comparison of what has no counterpart."""
     return Comparison(Verdict.UNCHECKED, 0.0, 0.0, 0.0, 0.0, (), 0)
 
 
-def worst(comparisons: Iterable[Comparison | None]) -> Verdict:
+def worst(comparisons: Iterable[Comparison | Standing | None]) -> Verdict:
     """The worst verdict among them, `UNCHECKED` when there is none."""
     verdicts = [item.verdict for item in comparisons if item is not None]
     return max(verdicts, key=lambda verdict: verdict.rank, default=Verdict.UNCHECKED)
@@ -91,25 +101,36 @@ def same_bits(a: Tensor, b: Tensor) -> bool:
     """Whether two tensors are equal in shape, dtype and every element, NaN equal to NaN."""
     if a.shape != b.shape or a.dtype != b.dtype:
         return False
-    return torch.equal(a, b) or all(
-        bool(torch.all((x == y) | ((x != x) & (y != y)))) for x, y in _pieces(a, b)
-    )
+    return all(torch.equal(x, y) or _alike(x, y) for x, y in _pieces(a, b))
 
 
-def surely_rounding(manual: Tensor, autograd: Tensor) -> bool:
-    """Whether two tensors are so near that ρ is at most 16, whatever the truth is.
+def _alike(a: Tensor, b: Tensor) -> bool:
+    """Whether two tensors that are not equal are so but for their NaN."""
+    if not torch.isnan(a.sum()):
+        return False
+    return bool(torch.all((a == b) | ((a != a) & (b != b))))
+
+
+def bound(manual: Tensor, autograd: Tensor, again: Tensor | None = None) -> float:
+    """The most that ρ can be, whatever the truth is; infinite where nothing can be said.
 
     For |autograd − t64| ≤ |autograd − manual| + |manual − t64|, of which the ruler holds the
-    second.
+    second. `again`, where it is given, is `manual` once more from inputs within one eps: the
+    two are apart by the errors of both and by 2·P at most, which is 4 times the ruler, if that
+    holds the errors of both.
     """
     if manual.shape != autograd.shape or manual.dtype != autograd.dtype:
-        return False
+        return math.inf
     narrow = _narrow(manual)
-    gap = size = 0.0
-    for ours, theirs in _pieces(manual, autograd):
-        ours, theirs = ours.to(narrow), theirs.to(narrow)
-        gap, size = max(gap, _largest(ours - theirs)), max(size, _largest(ours))
-    return gap <= (ROUNDING - 1) * 0.5 * torch.finfo(autograd.dtype).eps * size < math.inf
+    gap = size = spread = 0.0
+    for pieces in _pieces(manual, autograd, *([] if again is None else [again])):
+        ours, theirs, *moved = (piece.to(narrow) for piece in pieces)
+        found = _largest(ours - theirs), _largest(ours), *(_largest(m - ours) for m in moved)
+        if not sum(found) < math.inf:
+            return math.inf
+        gap, size, spread = max(gap, found[0]), max(size, found[1]), max(spread, *found[2:], 0.0)
+    unit = max(0.5 * torch.finfo(autograd.dtype).eps * size, spread / 4)
+    return 1 + gap / unit if unit else 1.0
 
 
 def compare(
@@ -148,6 +169,12 @@ def compare(
     return trial.verdict(derivative)
 
 
+def differences(manual: Tensor, autograd: Tensor) -> Comparison:
+    """The figures of a comparison, which has no verdict yet unless the two are equal."""
+    manual, autograd = manual.contiguous(), autograd.contiguous()
+    return _equal(manual) if same_bits(manual, autograd) else _differences(manual, autograd)
+
+
 class Trial:
     """One comparison (see `compare`), open until the perturbed truths have been heard.
 
@@ -161,10 +188,9 @@ class Trial:
         self._reference: Tensor | None = None
         self._error = self._floor = 0.0
         manual, autograd = manual.contiguous(), autograd.contiguous()
-        if same_bits(manual, autograd):
-            self._found = _equal(manual)
+        self._found = differences(manual, autograd)
+        if self._found.verdict is Verdict.EXACT:
             return
-        self._found = _differences(manual, autograd)
         if manual.shape != autograd.shape:
             self._found = replace(self._found, verdict=Verdict.DIFFERENT, rho=math.inf)
             return
@@ -192,6 +218,11 @@ class Trial:
         if self._reference is not None:
             distance = _distances(moved, moved, self._reference, self._top)[0]
             self._floor = max(self._floor, distance)
+
+    def standing(self) -> Standing:
+        """The verdict and ρ, with autograd's own answer in float64 not asked."""
+        found = self.verdict()
+        return Standing(found.verdict, found.rho)
 
     def verdict(self, derivative: Callable[[], Tensor | None] = lambda: None) -> Comparison:
         """The comparison; `derivative` as in `compare`."""
@@ -245,7 +276,13 @@ def _distances(
 
 
 def _largest(tensor: Tensor) -> float:
-    return float(tensor.abs().max()) if tensor.numel() else 0.0
+    """The largest absolute value, NaN if there is one."""
+    if not tensor.numel():
+        return 0.0
+    if tensor.is_complex():
+        return float(tensor.abs().max())
+    low, high = torch.aminmax(tensor)
+    return max(-float(low), float(high))
 
 
 def _equal(tensor: Tensor) -> Comparison:

@@ -2,19 +2,29 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+import functools
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 
-from .backward import Chain, Derivation, Visit
-from .compare import Comparison, Trial, Verdict
+from .backward import Chain, Convert, Derivation, Visit, same
+from .compare import (
+    ROUNDING,
+    Comparison,
+    Standing,
+    Trial,
+    Verdict,
+    bound,
+    differences,
+    same_bits,
+    unchecked,
+)
 from .numeric import check_function, widen
 from .report import AGREED
 from .tape import Backward, Op, Tape
-from .witness import DRAWS, Alone, shaken, summed
+from .witness import DRAWS, Alone, nudged, shaken, summed
 
 
 @dataclass(frozen=True)
@@ -33,8 +43,20 @@ class Judged:
     derivation: Derivation
     ops: tuple[Op, ...]
     isolated: Mapping[int, Verdict]
-    chained: Mapping[int, Comparison]
+    chained: Mapping[int, Standing]
     shares: Mapping[tuple[int, int], Tensor]
+    _figures: dict[int, Comparison]
+
+    def comparison(self, value: int) -> Comparison:
+        """A cotangent's verdict with its figures."""
+        found = self.chained.get(value)
+        if found is None:
+            return unchecked()
+        if value not in self._figures:
+            manual, autograd = self.derivation.cotangents[value], self.backward.cotangents[value]
+            figures = differences(manual, autograd)
+            self._figures[value] = replace(figures, verdict=found.verdict, rho=found.rho)
+        return self._figures[value]
 
 
 class Cancelled(Exception):
@@ -60,12 +82,12 @@ def judge(
 
 
 class Judging:
-    """Goes through the tape once with two chains side by side, as recorded and in float64.
+    """Goes through the tape once, with our chain of cotangents.
 
-    It can be stopped after any op, asked what is judged so far, and run on from there. The
-    float64 chain forgets what it has no more use for, so that a check never holds a
-    second set of gradients in double precision. Perturbed chains run after, for what is
-    still suspicious then.
+    Two more chains follow where our distance from autograd's does not speak for itself: first
+    one from inputs moved by an ulp, which shows what rounding does to this step, then one in
+    float64. Perturbed ones run after, for what is still suspicious then. All can be stopped after
+    any op, asked what is judged so far, and run on from there.
 
     Attributes:
         done: how many of the tape's `total` ops are judged, from the last one on.
@@ -79,13 +101,19 @@ class Judging:
         self._ops = tuple(reversed(tape.ops[: backward.after]))
         self.done, self.total = 0, len(self._ops)
         self.finished = False
-        self._manual = Chain(tape, backward, given=given)
-        self._truth = Chain(tape, backward, given=given, convert=widen)
         self._completed = _completed(tape, self._ops)
-        self._chained: dict[int, Comparison] = {}
+        leaves = {
+            index: [value for value in values if tape.values[value].leaf]
+            for index, values in self._completed.items()
+        }
+        self._manual = self._chain(same)
+        self._again = _Follower(lambda: self._chain(nudged(0)), self._ops, leaves)
+        self._truth = _Follower(lambda: self._chain(widen), self._ops, leaves)
+        self._chained: dict[int, Standing] = {}
         self._suspects: dict[int, Trial] = {}
         self._isolated: dict[int, Verdict] = {}
         self._shares: dict[tuple[int, int], Tensor] = {}
+        self._figures: dict[int, Comparison] = {}
 
     @torch.no_grad()
     def run(self, progress: Callable[[int], bool] = lambda done: True) -> bool:
@@ -99,7 +127,7 @@ class Judging:
             self._try(value)
         self._loosen()
         for value, trial in self._suspects.items():
-            self._close(value, trial)
+            self._close(value, trial.standing())
         self.finished = True
         return True
 
@@ -107,39 +135,54 @@ class Judging:
         """All that is judged so far."""
         ops = tuple(op for op in reversed(self._ops) if op.index in self._isolated)
         derivation = self._manual.derivation
-        return Judged(self._backward, derivation, ops, self._isolated, self._chained, self._shares)
+        return Judged(
+            self._backward,
+            derivation,
+            ops,
+            self._isolated,
+            self._chained,
+            self._shares,
+            self._figures,
+        )
 
     def _judge(self, op: Op) -> None:
-        manual, wide = self._manual.step(op), self._truth.step(op)
+        manual = self._manual.step(op)
         if manual is not None:
-            self._isolated[op.index] = self._alone(op, manual, wide)
+            self._isolated[op.index] = self._alone(op, manual)
             for value, cotangent in summed(op, manual.outgoing).items():
                 if (op.index, value) in self._backward.contributions:
                     self._shares[op.index, value] = cotangent
         for value in self._completed[op.index]:
-            self._try(value)
-        self._truth.forget(value for value in op.results if value not in op.inputs)
+            self._try(value, op)
 
-    def _alone(self, op: Op, manual: Visit, wide: Visit | None) -> Verdict:
+    def _chain(self, convert: Convert) -> Chain:
+        return Chain(self._tape, self._backward, given=self._given, convert=convert)
+
+    def _alone(self, op: Op, manual: Visit) -> Verdict:
         if manual.rule is None:
             custom = isinstance(op.function, type)
             return check_function(self._backward, op) if custom else Verdict.UNVERIFIED
-        recorded = (manual, wide) if not self._given else (None, None)
-        return Alone(self._backward, op, *recorded).verdict()
+        return Alone(self._backward, op, None if self._given else manual).verdict()
 
-    def _try(self, value: int) -> None:
-        """Compare a cotangent that is complete, and close the case unless it is suspicious."""
-        manual, truth = self._manual.complete(value), self._truth.complete(value)
-        autograd = self._backward.cotangents.get(value)
+    def _try(self, value: int, op: Op | None = None) -> None:
+        """Compare a cotangent that `op` completed, and close the case unless it is suspicious."""
+        manual, autograd = self._manual.complete(value), self._backward.cotangents.get(value)
         if manual is None or autograd is None or value in self._suspects:
             return
-        trial = Trial(manual, autograd, lambda: truth)
+        manual, autograd = manual.contiguous(), autograd.contiguous()
+        if same_bits(manual, autograd):
+            self._close(value, Standing(Verdict.EXACT, 0.0))
+            return
+        for again in (lambda: None, lambda: self._again.at(op, value)):
+            rho = bound(manual, autograd, again())
+            if rho <= ROUNDING:
+                self._close(value, Standing(Verdict.ROUNDING, rho))
+                return
+        trial = Trial(manual, autograd, lambda: self._truth.at(op, value))
         if trial.suspicious:
             self._suspects[value] = trial
         else:
-            self._close(value, trial)
-        if self._tape.values[value].leaf:
-            self._truth.forget((value,))
+            self._close(value, trial.standing())
 
     def _loosen(self) -> None:
         """See what inputs within half an eps do to the suspects."""
@@ -147,7 +190,7 @@ class Judging:
             open_cases = {v: trial for v, trial in self._suspects.items() if trial.suspicious}
             if not open_cases:
                 return
-            chain = Chain(self._tape, self._backward, given=self._given, convert=shaken(draw))
+            chain = self._chain(shaken(draw))
             for op in self._ops:
                 chain.step(op)
                 for value in self._completed[op.index]:
@@ -156,14 +199,38 @@ class Judging:
                         open_cases[value].loosen(moved)
                 chain.forget(value for value in op.results if value not in op.inputs)
 
-    def _close(self, value: int, trial: Trial) -> None:
-        found = trial.verdict()
+    def _close(self, value: int, found: Standing) -> None:
         if found.verdict is Verdict.AMBER and set(self._isolated.values()) <= set(AGREED):
             # Every link was judged alone, and is right: what adds up along a chain is rounding.
-            found = replace(found, verdict=Verdict.ROUNDING)
+            found = found._replace(verdict=Verdict.ROUNDING)
         if value in self._manual.derivation.unruled and found.verdict in AGREED:
-            found = replace(found, verdict=Verdict.UNVERIFIED)
+            found = found._replace(verdict=Verdict.UNVERIFIED)
         self._chained[value] = found
+
+
+class _Follower:
+    """A chain that comes after only when it is asked, and keeps no cotangent for later."""
+
+    def __init__(
+        self, chain: Callable[[], Chain], ops: Sequence[Op], leaves: Mapping[int, Sequence[int]]
+    ) -> None:
+        self._begin, self._leaves = chain, leaves
+        self._ahead = iter(ops)
+        self._op: Op | None = None
+
+    @functools.cached_property
+    def _chain(self) -> Chain:
+        return self._begin()
+
+    def at(self, op: Op | None, value: int) -> Tensor | None:
+        """The cotangent of a value, when `op` has been stepped through."""
+        while op is not None and self._op is not op:
+            if self._op is not None:
+                self._chain.forget(self._leaves[self._op.index])
+            self._op = next(self._ahead)
+            self._chain.step(self._op)
+            self._chain.forget(v for v in self._op.results if v not in self._op.inputs)
+        return self._chain.complete(value)
 
 
 def _completed(tape: Tape, ops: Sequence[Op]) -> Mapping[int, list[int]]:
@@ -171,7 +238,7 @@ def _completed(tape: Tape, ops: Sequence[Op]) -> Mapping[int, list[int]]:
     first: dict[int, int] = {}
     for op in ops:
         first.update((value, op.index) for value in op.inputs if tape.values[value].requires_grad)
-    completed: dict[int, list[int]] = defaultdict(list)
+    completed: dict[int, list[int]] = {op.index: [] for op in ops}
     for value, index in first.items():
         completed[index].append(value)
     return completed

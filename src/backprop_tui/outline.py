@@ -53,13 +53,12 @@ class Outline:
         """Every parameter's gradient by autograd, judged by ours."""
         if self._backward is None:
             return ()
-        chained = judged.chained if judged is not None else {}
         return tuple(
             Gradient(
                 value.name,
                 f'grad["{value.name}"]',
                 self._backward.cotangents[value.index],
-                chained.get(value.index) or unchecked(),
+                judged.comparison(value.index) if judged is not None else unchecked(),
             )
             for value in self._tape.values
             if value.leaf and value.name and value.index in self._backward.cotangents
@@ -213,7 +212,7 @@ class _WayBack:
             return None
         path, name = self._tape.values[value].name, self._names[value]
         label = f'grad["{path}"]' if path else f"dL/d{name}"
-        return Twin(label, path, autograd, self._judged.chained.get(value) or unchecked())
+        return Twin(label, path, autograd, self._judged.comparison(value))
 
 
 def within(name: str, module: str) -> str:
