@@ -173,11 +173,12 @@ class Judging:
         if same_bits(manual, autograd):
             self._close(value, Standing(Verdict.EXACT, 0.0))
             return
-        for again in (lambda: None, lambda: self._again.at(op, value)):
-            rho = bound(manual, autograd, again())
-            if rho <= ROUNDING:
-                self._close(value, Standing(Verdict.ROUNDING, rho))
-                return
+        rho = bound(manual, autograd)
+        if rho > ROUNDING:
+            rho = bound(manual, autograd, self._again.at(op, value))
+        if rho <= ROUNDING:
+            self._close(value, Standing(Verdict.ROUNDING, rho))
+            return
         trial = Trial(manual, autograd, lambda: self._truth.at(op, value))
         if trial.suspicious:
             self._suspects[value] = trial
