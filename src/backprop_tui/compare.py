@@ -157,7 +157,8 @@ def compare(
         manual, autograd: tensors of one shape, of any dtype.
         truth: gives t64, or None where there is none; then only equal bits are exact and
             anything else is `UNCHECKED`.
-        perturbed: gives t64 again for each of a few perturbations of its inputs.
+        perturbed: gives t64 again for each of a few perturbations of its inputs; a chain of
+            many ops is run in its own dtype instead, with rounding errors of its own.
         derivative: gives autograd's own answer in float64, None where it has none; then the
             verdict stays `AMBER`.
     """
@@ -214,7 +215,7 @@ class Trial:
         return self._reference is not None and self.rho > ROUNDING
 
     def loosen(self, moved: Tensor) -> None:
-        """Take account of t64 from other inputs within half an eps."""
+        """Take account of t64, or of a chain, from other inputs within half an eps."""
         if self._reference is not None:
             distance = _distances(moved, moved, self._reference, self._top)[0]
             self._floor = max(self._floor, distance)
