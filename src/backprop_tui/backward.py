@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from .binding import Arguments, aligned, conjugate
-from .fallback import vjp_as_it_can
+from .fallback import torch_vjp, vjp_as_it_can
 from .lean import lean
 from .lines import Line
 from .rules import registry
@@ -74,6 +74,7 @@ class Chain:
 
     Args:
         convert: applied to every recorded tensor, to another dtype or slightly moved.
+        rounding: applied to every cotangent that an op gives.
     """
 
     def __init__(
@@ -82,9 +83,11 @@ class Chain:
         backward: Backward,
         *,
         convert: Convert = same,
+        rounding: Convert = same,
         given: Mapping[int, Tensor] | None = None,
     ) -> None:
-        self._tape, self._backward, self._convert = tape, backward, convert
+        self._tape, self._backward = tape, backward
+        self._convert, self._rounding = convert, rounding
         visits = forward(tape, backward, convert=convert, given=given) if given else []
         self._ready = {visit.op.index: visit for visit in visits}
         self.derivation = Derivation({}, {}, [])
@@ -96,7 +99,7 @@ class Chain:
             return None
         visit = self._ready.pop(op.index, None) or _lean_visit(op, self._convert)
         _take_over(self.derivation, self._backward, op.results, self._convert)
-        _carry(self._tape, self.derivation, visit, call)
+        _carry(self._tape, self.derivation, visit, call, self._rounding)
         return visit
 
     def complete(self, value: int) -> Tensor | None:
@@ -115,11 +118,12 @@ def derive(
     backward: Backward,
     *,
     convert: Convert = same,
+    rounding: Convert = same,
     given: Mapping[int, Tensor] | None = None,
 ) -> Derivation:
     """A `Chain` from end to end, with all its cotangents kept."""
     with torch.no_grad():
-        chain = Chain(tape, backward, convert=convert, given=given)
+        chain = Chain(tape, backward, convert=convert, rounding=rounding, given=given)
         for op in reversed(tape.ops[: backward.after]):
             chain.step(op)
         for value in backward.replaced:
@@ -189,10 +193,20 @@ def isolate(
 def differentiate(
     backward: Backward, op: Op, *, convert: Convert = same
 ) -> tuple[Tensor | None, ...]:
-    """The same by torch's own derivative of the op, whether or not it has a rule."""
-    visit = Visit(op, None, _recorded(op, convert), outputs=op.outputs)
-    pull_back(visit, incoming_of(backward, op, convert))
-    return visit.outgoing
+    """The same by torch's own derivative of the op, whether or not it has a rule.
+
+    Raises:
+        RuntimeError, TypeError: if the op cannot be run on what `convert` made.
+    """
+    known = incoming_of(backward, op, convert)
+    pairs = zip(op.results, op.outputs, strict=True)
+    seeds = [known[v] if v in known else torch.zeros_like(convert(out)) for v, out in pairs]
+    needed = [
+        value in backward.cotangents or (op.index, value) in backward.contributions
+        for value in op.inputs
+    ]
+    with ambient(op):
+        return tuple(torch_vjp(op, _recorded(op, convert), seeds, needed))
 
 
 def incoming_of(backward: Backward, op: Op, convert: Convert = same) -> dict[int, Tensor]:
@@ -279,14 +293,16 @@ def _carries(op: Op, cotangents: Mapping[int, Tensor]) -> bool:
     return any(value in cotangents and value not in op.inputs for value in op.results)
 
 
-def _carry(tape: Tape, derivation: Derivation, visit: Visit, run: Run) -> None:
+def _carry(
+    tape: Tape, derivation: Derivation, visit: Visit, run: Run, rounding: Convert = same
+) -> None:
     """One op's backward, and its answers added to the cotangents of its inputs."""
     op = visit.op
     pull_back(visit, derivation.cotangents, run)
     unruled = visit.backward is None or not derivation.unruled.isdisjoint(op.results)
     for value, cotangent in zip(op.inputs, visit.outgoing, strict=True):
         if cotangent is not None and tape.values[value].requires_grad:
-            _accumulate(derivation.cotangents, value, cotangent)
+            _accumulate(derivation.cotangents, value, rounding(cotangent))
             if unruled:
                 derivation.unruled.add(value)
 

@@ -15,18 +15,25 @@ from .tape import Op, map_tensors, tensors
 
 
 def torch_vjp(
-    op: Op, arguments: tuple[tuple[Any, ...], dict[str, Any]], incoming: Sequence[Tensor]
+    op: Op,
+    arguments: tuple[tuple[Any, ...], dict[str, Any]],
+    incoming: Sequence[Tensor],
+    needed: Sequence[bool] = (),
 ) -> Iterator[Tensor | None]:
     """Run the op once more on `arguments` under autograd and differentiate it alone.
 
+    An op may refuse to be differentiated by what it only keeps, as running means.
+
     Yields:
-        One cotangent for each input tensor of the op, None where it gives none.
+        One cotangent for each input tensor of the op, None where it is not `needed` (without
+        which all are) or the op gives none.
     """
     fresh: list[Tensor] = []
 
     def detached(tensor: Tensor) -> Tensor:
         differentiable = tensor.is_floating_point() or tensor.is_complex()
-        fresh.append(tensor.detach().clone().requires_grad_(differentiable))
+        wanted = differentiable and (not needed or needed[len(fresh)])
+        fresh.append(tensor.detach().clone().requires_grad_(wanted))
         return fresh[-1]
 
     with torch.enable_grad():

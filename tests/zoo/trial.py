@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 import backprop_tui as bp
-from backprop_tui.compare import Verdict
+from backprop_tui.compare import Verdict, same_bits
 from backprop_tui.report import AGREED
 
 from . import built, loss_of
@@ -84,8 +84,8 @@ def trial(
 
     _, loss, gradients, plain = step(observed=False)
     tape, loss_seen, seen, _ = step(observed=True)
-    same = torch.equal(loss, loss_seen) and gradients.keys() == seen.keys()
-    same = same and all(torch.equal(gradients[n], seen[n]) for n in seen)
+    same = same_bits(loss, loss_seen) and gradients.keys() == seen.keys()
+    same = same and all(same_bits(gradients[n], seen[n]) for n in seen)
     start = perf_counter()
     report = tape.check()
     return Trial(tape, report, same, frozenset(seen), plain, perf_counter() - start)
