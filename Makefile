@@ -42,6 +42,9 @@ coverage: $(STAMP) ## judge every rule on PyTorch's samples, and write docs/cove
 findings: $(STAMP) ## find every fault of the catalogue, and write docs/findings.md
 	@$(BIN)/python -m tests.diagnose.page
 
+models: $(STAMP) ## train every model of the zoo by rules alone, and write docs/models.md
+	@$(BIN)/python -m tests.zoo.survey
+
 clean: ## remove what make made
 	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache snapshot_report.html
 	find src tests benchmarks screenshots -name __pycache__ -prune -exec rm -rf {} +

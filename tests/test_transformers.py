@@ -60,6 +60,10 @@ def test_a_gradient_of_nothing_but_rounding(name, seed):
     verified(name, seed)
 
 
+def test_a_weight_that_autocast_casts_once_for_several_ops():
+    verified("AlbertForMaskedLM", precision=AUTOCAST)
+
+
 @pytest.mark.parametrize("name", ESTIMATORS)
 def test_what_a_function_of_their_own_gives_is_not_called_verified(name):
     """Their backwards are estimates on purpose. All else is right, and the ops are named."""

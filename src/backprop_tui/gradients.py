@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_right
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -127,7 +127,10 @@ def _parts(
 def _shared_inputs(
     ops: Iterable[Op], graph: Graph, identities: Identities, shared: frozenset[int]
 ) -> dict[Any, Slots]:
-    """Where the ops' own nodes lead into a value that several ops read."""
+    """Where the ops' own nodes lead into a value that several ops read.
+
+    Autocast casts a weight once for all that read it: a node of several ops tells none apart.
+    """
     found: dict[Any, Slots] = defaultdict(list)
     for op in ops:
         if op.function is write_through:
@@ -148,6 +151,9 @@ def _shared_inputs(
         for node, position, key in _own_nodes(starts, ends):
             if key[1] in shared or key[0] != op.index:
                 found[node].append((position, key))
+    for node, slots in found.items():
+        times = Counter(position for position, _ in slots)
+        found[node] = [slot for slot in slots if times[slot[0]] == 1]
     return found
 
 
