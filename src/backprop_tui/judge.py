@@ -24,7 +24,7 @@ from .compare import (
 from .numeric import check_function, widen
 from .report import AGREED
 from .tape import Backward, Op, Tape
-from .witness import DRAWS, Alone, nudged, shaken, summed
+from .witness import DRAWS, Alone, nudged, summed
 
 
 @dataclass(frozen=True)
@@ -186,12 +186,15 @@ class Judging:
             self._close(value, trial.standing())
 
     def _loosen(self) -> None:
-        """See what inputs within half an eps do to the suspects."""
+        """See how far a rounding error more in every number carries the suspects."""
         for draw in range(DRAWS):
             open_cases = {v: trial for v, trial in self._suspects.items() if trial.suspicious}
             if not open_cases:
                 return
-            chain = self._chain(shaken(draw))
+            nudge = nudged(draw + 1)
+            chain = Chain(
+                self._tape, self._backward, given=self._given, convert=nudge, rounding=nudge
+            )
             for op in self._ops:
                 chain.step(op)
                 for value in self._completed[op.index]:

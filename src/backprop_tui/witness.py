@@ -68,16 +68,22 @@ class Witness:
             for index, output in zip(visit.op.results, visit.outputs, strict=True)
         }
 
-    def _derive(self, convert: Convert) -> Derivation:
-        return derive(self._tape, self._backward, convert=convert, given=self._given)
-
     @functools.cached_property
     def _truth(self) -> Derivation:
-        return self._derive(widen)
+        return derive(self._tape, self._backward, convert=widen, given=self._given)
 
     @functools.cached_property
     def _perturbed(self) -> list[Derivation]:
-        return [self._derive(shaken(seed)) for seed in range(DRAWS)]
+        """Chains of which every number is nudged, those they read and those they make.
+
+        Where terms cancel rounding errors are all there is: the bias before a batch norm has the
+        gradient 0, whatever the inputs, and one of two right answers is 0 by luck.
+        """
+        nudges = [nudged(seed) for seed in range(DRAWS)]
+        return [
+            derive(self._tape, self._backward, convert=nudge, rounding=nudge, given=self._given)
+            for nudge in nudges
+        ]
 
 
 class Alone:
