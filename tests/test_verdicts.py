@@ -228,7 +228,7 @@ def test_what_is_surely_rounding_is_so_by_any_truth(dtype):
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.bfloat16])
 def test_what_moves_as_far_by_itself_is_rounding_by_a_truth_with_perturbations(dtype):
-    """Three draws around one truth, of which two are ours: the third is as far as they are apart."""
+    """Three draws around one truth, two of them ours: the third is as far as they are apart."""
     near = 0
     for seed in range(200):
         torch.manual_seed(seed)
@@ -243,7 +243,7 @@ def test_what_moves_as_far_by_itself_is_rounding_by_a_truth_with_perturbations(d
             near += 1
             moved = again.double()
             assert compare(manual, autograd, lambda t=truth: t, lambda m=moved: [m]).rho <= 16
-    assert 0 < near
+    assert near > 0
 
 
 def test_nothing_bounds_what_is_not_finite():
