@@ -185,3 +185,14 @@ def test_random_programs():
         verified(tape.check())
         ran += 1
     assert ran > 60
+
+
+def test_a_layer_that_is_cast_on_its_way():
+    """`Module.to` keeps the parameter, and gives it memory and a gradient edge of another dtype."""
+    layer = nn.Linear(3, 3).double()
+    x = torch.randn(2, 3)
+    with bp.record(layer) as tape:
+        layer.to(torch.float32)(x).square().sum().backward()
+    report = tape.check()
+    verified(report)
+    assert {row.name for row in report.parameters} == {"weight", "bias"}

@@ -38,6 +38,10 @@ class Identities:
         """The value that `tensor` is, None if the tape has not seen it."""
         return self._known.get(_key(tensor))
 
+    def release(self, tensor: Tensor) -> None:
+        """Know the tensor no longer: what it is from now on is another value."""
+        self._known.pop(_key(tensor), None)
+
     def add(self, tensor: Tensor, leaf: bool) -> int:
         """A new value for `tensor`, by which it is known from now on."""
         key = _key(tensor)

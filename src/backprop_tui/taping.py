@@ -365,3 +365,5 @@ class Taping:
                 snapshot(assigned) if isinstance(assigned, Tensor) else None,
             )
         )
+        if kind == "data=" and assigned.dtype != touched[0].dtype:
+            self._identities.release(touched[0])  # autograd gives it another gradient edge
