@@ -25,10 +25,13 @@ from .derivative import refused_gradient, wrong_backward
 from .examined import Examined, Memory
 from .finite import not_finite
 from .graphs import freed_graph, growing_graph
+from .losses import broadcast_loss, constant_loss, padding_in_loss
+from .mixing import crossed_classes, mixed_samples
 from .modes import evaluation_mode
 from .norms import symmetric_rows, uneven_layers, update_size
 from .precision import half_underflow
 from .scaling import clip_before_unscale, gradient_hook, unscaled_accumulation
+from .squashed import softmax_over_batch, squashed_twice
 from .stale import overwritten_value, silent_edit
 from .untrained import untrained
 
@@ -59,6 +62,13 @@ DETECTORS: tuple[Detector, ...] = (
     symmetric_rows,
     half_underflow,
     evaluation_mode,
+    broadcast_loss,
+    squashed_twice,
+    softmax_over_batch,
+    constant_loss,
+    padding_in_loss,
+    mixed_samples,
+    crossed_classes,
 )
 
 
