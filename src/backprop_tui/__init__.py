@@ -17,11 +17,12 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .api import Tape, record, rule, sample
+    from .assertion import assert_gradients
     from .report import Report
 
-__all__ = ["Report", "Tape", "record", "rule", "sample"]
+__all__ = ["Report", "Tape", "assert_gradients", "record", "rule", "sample"]
 
-_HOMES = {"Report": "report", "Tape": "api", "record": "api", "rule": "api", "sample": "api"}
+_HOMES = dict.fromkeys(__all__, "api") | {"Report": "report", "assert_gradients": "assertion"}
 
 
 def __getattr__(name: str) -> Any:

@@ -45,7 +45,7 @@ def capture(
     a stage of another output of the same op (an LSTM cell's memory) has the cotangent that
     came from outside the op.
     """
-    nodes = _below(roots)
+    nodes = below(roots)
     by_node = {node: values for node in nodes if (values := identities.outputs(node))}
     ops = graph.made(value for values in by_node.values() for value in values.values())
     stages = set(_stages(ops, identities))
@@ -74,7 +74,7 @@ def capture(
     share_out(graph, identities, captured.cotangents, captured.contributions, shared)
 
 
-def _below(roots: Sequence[Tensor]) -> set[Any]:
+def below(roots: Sequence[Tensor]) -> set[Any]:
     """The nodes of autograd's graph that a backward pass from `roots` may come to."""
     pending = [edge[0] for root in roots if (edge := edge_of(root))]
     found = set(pending)

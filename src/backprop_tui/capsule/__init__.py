@@ -17,12 +17,14 @@ import torch
 from torch import Tensor
 
 from ..backward import Visit, ambient, incoming_of, pull_back, visit_of
+from ..compare import Verdict
 from ..errors import UserError
 from ..export import identifier
 from ..fallback import torch_vjp
 from ..lines import Line
 from ..numeric import standing_alone, widen
-from ..tape import Backward, Op, map_tensors
+from ..report import Report
+from ..tape import Backward, Op, Tape, map_tensors
 from ..witness import contributions
 from . import text, witnesses
 from .call import Call
@@ -91,6 +93,27 @@ def write(folder: str | Path, backward: Backward, op: Op) -> Path:
     except OSError as error:
         raise UserError(f"cannot write into {folder}: {error.strerror or error}") from error
     return path
+
+
+def write_faults(
+    folder: str | Path, tape: Tape, report: Report, known: dict[tuple[str, str], str]
+) -> dict[tuple[str, str], str]:
+    """Write a capsule of each op that is wrong by itself, once for each line of the program.
+
+    Args:
+        known: (op, source) -> what was said of it, to be added to from tape to tape.
+
+    Returns:
+        `known`: where a capsule is, or why there is none.
+    """
+    for row in report.ops:
+        if row.isolated is Verdict.DIFFERENT and (row.op, row.source) not in known:
+            try:
+                said = str(write(folder, tape.backwards[row.step], tape.ops[row.index]))
+            except UserError as error:
+                said = f"none: {error}"
+            known[row.op, row.source] = f"capsule of {row.op}: {said}"
+    return known
 
 
 def _put(folder: Path, stem: str, content: str) -> Path:
