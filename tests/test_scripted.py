@@ -111,6 +111,17 @@ def test_a_wrong_derivative_fails(script, capfd):
     assert "first op at fault: Double" in capfd.readouterr().out
 
 
+def test_capsules_and_junit_for_ci(script, capfd, tmp_path):
+    folder, junit = tmp_path / "capsules", tmp_path / "junit.xml"
+    asked = ["check", "--capsule", str(folder), "--junit", str(junit), "--steps", "2"]
+    assert main([*asked, script(WRONG)]) == 1
+    (capsule,) = folder.glob("*.py")
+    assert str(capsule) in capfd.readouterr().err
+    assert "def test_the_slope" in capsule.read_text()
+    assert 'failures="' in junit.read_text() and str(capsule) not in junit.read_text()
+    assert main(["check", "--junit", str(tmp_path), script(WRONG)]) == 2
+
+
 def test_a_script_that_raises(script, capfd):
     text = TRAIN.replace("loss.backward()", "loss.backward(); raise ValueError('oh')")
     assert main(["check", "--json", script(text)]) == 3

@@ -7,7 +7,7 @@ import contextlib
 import json
 import os
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from .errors import UserError
@@ -15,6 +15,8 @@ from .lessons import LESSONS, SIZES, intro, title
 
 if TYPE_CHECKING:
     from .lessons.two_layer import TwoLayer
+    from .report import Report
+    from .tape import Tape
 
 _PROGRAM = "backprop-tui"
 _DTYPES = ("float32", "float64", "float16", "bfloat16")
@@ -141,6 +143,12 @@ def _check_command(commands: Any) -> None:
         "between (default different,finding)",
     )
     check.add_argument("--json", action="store_true", help="print JSON instead of a table")
+    check.add_argument("--junit", metavar="FILE", help="write JUnit XML to FILE as well")
+    check.add_argument(
+        "--capsule",
+        metavar="DIR",
+        help="write each op that is wrong by itself into DIR, as a pytest file of its own",
+    )
     check.add_argument("program", nargs=argparse.REMAINDER, help=argparse.SUPPRESS)
     _lesson_options(check)
     check.set_defaults(run=_check)
@@ -284,11 +292,13 @@ def _check(options: argparse.Namespace) -> int:
 
     options.iterations = options.iterations or 1
     session = _open(options)
-    reports = []
+    reports, keep = [], _capsules(options)
     for iteration in range(1, session.iterations + 1):
         tape = session.tape(iteration)
         reports.append(check(tape, given=session.given(tape), warning=session.warning))
+        keep(tape, reports[-1])
     report = Report.joined(reports)
+    _junit(options, report)
     if options.json:
         print(json.dumps(report.to_dict(), indent=2))
     else:
@@ -307,9 +317,10 @@ def _check_program(options: argparse.Namespace) -> int:
     program = Program(options.program[0], options.program[1:], options.module)
     first, last = options.steps
     with _stdout_aside() if options.json else contextlib.nullcontext():
-        checked = check_program(program, last, first)
+        checked = check_program(program, last, first, _capsules(options))
         if checked.error is not None:
             show(checked.error)
+    _junit(options, checked.report, checked.error)
     if options.json:
         print(json.dumps(checked.to_dict(), indent=2))
     elif checked.report.steps or checked.report.findings:
@@ -319,6 +330,33 @@ def _check_program(options: argparse.Namespace) -> int:
     if not checked.report.steps:
         raise UserError(f"nothing to check in {program.name}: {checked.instead}")
     return 1 if failed(checked.report, options.fail_on) else 0
+
+
+def _capsules(options: argparse.Namespace) -> Callable[[Tape, Report], None]:
+    """Writes the capsules that were asked for, step by step, and says where."""
+    known: dict[tuple[str, str], str] = {}
+
+    def keep(tape: Tape, report: Report) -> None:
+        if options.capsule is not None:
+            from .capsule import write_faults
+
+            before = len(known)
+            for said in list(write_faults(options.capsule, tape, report, known).values())[before:]:
+                print(said, file=sys.stderr)
+
+    return keep
+
+
+def _junit(options: argparse.Namespace, report: Report, error: BaseException | None = None) -> None:
+    if options.junit is None:
+        return
+    from .junit import junit
+
+    try:
+        with open(options.junit, "w", encoding="utf-8") as file:
+            file.write(junit(report, error))
+    except OSError as failure:
+        raise UserError(f"cannot write {options.junit}: {failure.strerror}") from failure
 
 
 @contextlib.contextmanager

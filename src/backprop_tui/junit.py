@@ -77,13 +77,13 @@ def _op(row: OpRow, number: int) -> xml.Element:
 
 
 def _finding(finding: Finding) -> xml.Element:
-    place = finding.op or finding.module or "step"
-    case = _case(f"findings.{finding.kind}", f"{place} in step {finding.step}")
-    where = ""
-    if finding.source is not None:
-        _located(case, finding.source.file, str(finding.source.line))
-        where = f"{finding.source.file}:{finding.source.line}\n"
-    text = f"{where}{finding.message}\nwhy: {finding.why}\nfix: {finding.fix}"
+    source = finding.source
+    where = f"{source.file}:{source.line}" if source else finding.module
+    name = f"{finding.op or 'program'} in step {finding.step} {where}".rstrip()
+    case = _case(f"findings.{finding.kind}", name)
+    if source is not None:
+        _located(case, source.file, str(source.line))
+    text = f"{where}\n{finding.message}\nwhy: {finding.why}\nfix: {finding.fix}"
     if finding.severity is Severity.ERROR:
         _told(case, "failure", finding.message, text, finding.kind)
     else:

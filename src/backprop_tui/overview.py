@@ -13,7 +13,7 @@ from .outline import Outline
 from .rules import registry
 from .session import Session
 from .steps import Trace
-from .tape import Op, Tape
+from .tape import Backward, Op, Tape
 from .walk import loss_of, walk
 
 _CACHED_INSIDES = 8
@@ -126,6 +126,11 @@ class TapeSession(Session):
     def into(self, trace: Trace, group: int) -> Trace | None:
         call = trace.groups[group].call
         return None if call is None else self._overview(trace.iteration).into(call)
+
+    def called(self, iteration: int, call: int) -> tuple[Backward, Op] | None:
+        if not self._tape.backwards:
+            return None
+        return self._tape.backwards[iteration - 1], self._tape.ops[call]
 
     def _overview(self, iteration: int) -> Overview:
         if not 1 <= iteration <= self.iterations:

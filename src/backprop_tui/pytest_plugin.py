@@ -33,8 +33,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def gradients(request: pytest.FixtureRequest) -> Tape:
     """The tape of this test, which fails at its end if a gradient is wrong.
 
-    Every backward pass of the test is checked; the tape is complete when the test is over. One that names the fixture has to
-    differentiate something; under ``usefixtures`` there may be nothing to check.
+    Every backward pass of the test is checked; the tape is complete when the test is over. A
+    test that names the fixture has to differentiate something; under ``usefixtures`` there may
+    be nothing to check.
     """
     from .assertion import recording
 

@@ -50,7 +50,7 @@ def check_program(
     program: Program,
     last: int | None = None,
     first: int = 1,
-    on_tape: Callable[[int, taping.Tape], None] = lambda number, tape: None,
+    on_report: Callable[[taping.Tape, Report], None] = lambda tape, report: None,
 ) -> Checked:
     """Run a program and check its training steps from `first` to `last` (None: to its end).
 
@@ -58,7 +58,7 @@ def check_program(
     not differentiate has it differentiated.
 
     Args:
-        on_tape: told of every step that was checked.
+        on_report: told of every step that was checked, with what was found.
     """
     reports: list[Report] = []
     diagnosis = Diagnosis()
@@ -67,8 +67,8 @@ def check_program(
         judged = [judge(tape, backward) for backward in tape.backwards]
         if judged:
             reports.append(checking.check(tape, judged=judged))
+            on_report(tape, reports[-1])
         diagnosis.examine(tape, number, judged=judged)
-        on_tape(number, tape)
         if number == last:
             raise Enough
 

@@ -15,6 +15,7 @@ import torch
 from torch import nn
 
 from .steps import Trace
+from .tape import Backward, Op
 
 _CACHED_TRACES = 8
 _STATE_BUDGET = 256 * 2**20
@@ -110,6 +111,10 @@ class Session(ABC):
 
     def into(self, trace: Trace, group: int) -> Trace | None:
         """One op of a trace, line by line; None where its lines are there already."""
+        return None
+
+    def called(self, iteration: int, call: int) -> tuple[Backward, Op] | None:
+        """An op by its number on the tape, and the backward pass through it; None without one."""
         return None
 
 

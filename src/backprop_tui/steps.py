@@ -88,7 +88,7 @@ class Group:
     `isolated` judges the op alone: its rule fed with autograd's own incoming cotangent.
     `formula` is PyTorch's own derivative, a line for each argument, on the way back.
     `headings` are those that it stands under, the outermost first, and `call` is the op's
-    number on the tape, where its lines are still to be asked for.
+    number on the tape.
     """
 
     index: int

@@ -341,6 +341,7 @@ def _group_of(op: Op, phase: str, visit: Visit) -> Group:
         formula="",
         isolated=None,
         steps=(),
+        call=op.index,
     )
 
 

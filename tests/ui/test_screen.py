@@ -403,6 +403,22 @@ async def test_copy_takes_a_literal_of_the_same_bits(monkeypatch: pytest.MonkeyP
     assert len(copied) == 2 and copied[1] != copied[0]
 
 
+async def test_the_op_under_the_cursor_as_a_capsule(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    async with opened() as screen:
+        await screen.press("t", "}", "f", "f", "s", "t", "n", "t")
+        assert [path.name for path in sorted(tmp_path.iterdir())] == [
+            "capsule_linear.py",
+            "capsule_linear_2.py",
+            "capsule_mse_loss.py",
+        ]
+        assert any("capsule_mse_loss.py" in m for m in screen.messages())
+        await screen.press("end", "t")
+        assert any("no op with a gradient" in m for m in screen.messages())
+
+
 async def test_write_one_tensor_or_all(tmp_path: Path) -> None:
     async with opened() as screen:
         await screen.press("s", "w")
@@ -624,7 +640,7 @@ async def test_themes_go_round_and_are_remembered() -> None:
     async with opened(settings=settings) as screen:
         seen = []
         for _ in range(4):
-            await screen.press("t")
+            await screen.press("T")
             seen.append(screen.app.theme)
         assert len(set(seen)) == 4
         assert settings.theme == seen[-1] == "backprop-dark"

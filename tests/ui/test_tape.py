@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 import pytest
 import torch
@@ -82,6 +83,16 @@ async def test_folding_all_and_a_heading_says_the_worst_below_it(tape: bp.Tape) 
         assert screen.debugger.query_one(StepsPane).folded
         await screen.press("plus")
         assert any("layer_norm′" in line for line in steps(screen))
+
+
+async def test_an_op_as_a_capsule_from_outside_and_inside(
+    tape: bp.Tape, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    async with shown(TapeSession(tape)) as screen:
+        await screen.press("f", "f", "s", "s", "t", "i", "s", "t")
+        names = sorted(path.name for path in tmp_path.glob("*.py"))
+        assert names == ["capsule_cross_entropy.py", "capsule_cross_entropy_2.py"]
 
 
 async def test_stepping_into_an_op_and_back_out_to_the_same_place(tape: bp.Tape) -> None:

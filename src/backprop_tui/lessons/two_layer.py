@@ -16,7 +16,7 @@ from ..recorder import record
 from ..rules.optimizer import sgd, update
 from ..session import Training
 from ..steps import Step, Trace
-from ..tape import Tape, Update, Value
+from ..tape import Backward, Op, Tape, Update, Value
 from ..walk import walk
 from . import title
 from .dimensions import dimensions
@@ -110,6 +110,10 @@ class TwoLayer(Training):
         tape.updates = [self._update(value, before[value.name]) for value in _parameters(tape)]
         self.arrive(iteration + 1, loss)
         return tape
+
+    def called(self, iteration: int, call: int) -> tuple[Backward, Op] | None:
+        tape = self.tape(iteration)
+        return tape.backwards[0], tape.ops[call]
 
     def _update(self, value: Value, before: Tensor) -> Update:
         """What the step did to one parameter."""

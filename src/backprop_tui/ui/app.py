@@ -47,7 +47,7 @@ class BackpropApp(App[None]):
     TITLE = "backprop-tui"
     COMMANDS = App.COMMANDS | {KeyCommands}
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("t", "next_theme", "next theme", show=False, id="theme.next"),
+        Binding("T", "next_theme", "next theme", show=False, id="theme.next"),
         Binding("ctrl+z", "suspend_process", "stop; fg comes back", show=False, id="app.suspend"),
         Binding("ctrl+c", "help_quit", show=False, system=True),
     ]

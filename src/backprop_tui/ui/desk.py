@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from ..steps import Trace
+    from ..tape import Backward, Op
 
 
 class Desk(Checking):
@@ -43,6 +44,14 @@ class Desk(Checking):
             "Y", "copy_as", "copy as…", show=False, tooltip="copy in another form", id="copy.as"
         ),
         Binding("w", "write", "write to a file", show=False, id="write.file"),
+        Binding(
+            "t",
+            "capsule",
+            "capsule",
+            show=False,
+            tooltip="write this op into a pytest file of its own, for a bug report",
+            id="capsule.write",
+        ),
         Binding(
             "r", "repl", "REPL", tooltip="a REPL with every tensor by its name", id="repl.open"
         ),
@@ -223,6 +232,30 @@ class Desk(Checking):
             self.notify(str(error), severity="error", timeout=8)
         else:
             self.notify(f"{len(tensors)} tensors written to {written}", timeout=5)
+
+    def action_capsule(self) -> None:
+        """Write the op under the cursor into the current folder, as a file that judges it."""
+        if self.trace is None or self.session is None or self._target is not None:
+            return
+        trace, at = self.outside()
+        group = trace.groups[trace.steps[at].group]
+        call = group.call
+        called = None if call is None else self.session.called(trace.iteration, call)
+        if called is None:
+            self.notify(f"{group.op} is no op with a gradient", timeout=3)
+        else:
+            self._write_capsule(*called)
+
+    @work(thread=True, group="capsule")
+    def _write_capsule(self, backward: Backward, op: Op) -> None:
+        from ..capsule import write
+
+        try:
+            said, failed = f"capsule of {op.name} written to {write('.', backward, op)}", False
+        except UserError as error:
+            said, failed = str(error), True
+        severity = "error" if failed else "information"
+        self.app.call_from_thread(self.notify, said, severity=severity, timeout=8)
 
     def action_repl(self) -> None:
         """Leave to a REPL with every name bound, and come back to this step."""
