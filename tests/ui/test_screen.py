@@ -408,7 +408,7 @@ async def test_the_op_under_the_cursor_as_a_capsule(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     async with opened() as screen:
-        await screen.press("t", "}", "f", "f", "s", "t", "n", "t")
+        await screen.press("t", "}", "f", "f", "s", "n", "t", "n", "t")
         assert [path.name for path in sorted(tmp_path.iterdir())] == [
             "capsule_linear.py",
             "capsule_linear_2.py",
