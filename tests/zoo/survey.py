@@ -27,7 +27,8 @@ they have unobserved. `make models` wrote this page.
 
 *ops* are the calls on the tape and *functions* how many different ones; *parameters* those with a
 gradient; *ρ* is the largest of any parameter and seed, or its upper bound where that is enough, in
-units of what rounding explains (up to 16 is rounding); *step* and *check* are the times of the plain training step and of the check.
+units of what rounding explains (up to 16 is rounding); *step* and *check* are the times of the
+plain training step and of the check.
 """
 TABLE = """
 | model | ops | functions | parameters | verified | worst | ρ | step | check |
