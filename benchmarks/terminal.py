@@ -111,11 +111,14 @@ class Program:
         os.write(self.descriptor, keys.encode())
         pressed = time.perf_counter()
         frames: list[float] = []
+        seen = len(self.output)
         while True:
             new = self.read(quiet)
             now = time.perf_counter()
-            if FRAME_END in new:
+            end = self.output.rfind(FRAME_END, seen)  # which two reads may share
+            if end >= 0:
                 frames.append(now - pressed)
+                seen = end + len(FRAME_END)
             elif not new and frames:
                 return Repaint(frames[0], frames[-1])
             if now - pressed > 10:

@@ -6,7 +6,7 @@ import pytest
 import torch
 from textual.app import App, ComposeResult
 from textual.content import Content
-from textual.widgets import Input, Static
+from textual.widgets import Input
 
 from backprop_tui.lines import trace
 from backprop_tui.rules.linear import linear
@@ -43,7 +43,7 @@ class Host(App[None]):
         return shown.removeprefix("6 inspector · ")
 
     def text(self, which: str) -> str:
-        return str(self.query_one(f"#{which}", Static).content)
+        return str(self.query_one(f"#{which}").render())
 
     def words(self) -> list[str]:
         words = self.query_one(Words)

@@ -29,7 +29,6 @@ from .panes.tabs import PaneTabs
 from .panes.values import ValuePane
 from .panes.watches import WatchPane
 from .render import precise
-from .theme import palette_of
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -162,9 +161,7 @@ class Frame(Screen[None]):
         for pane in VALUE_PANES:
             key = f"twin:{step}" if pane == "autograd" else f"step:{step}"
             self._values(pane).show(trace, step, key, reads)
-        palette = palette_of(self.app.theme, self.app.current_theme.dark)
-        group = trace.groups[now.group]
-        self.query_one(SourcePane).show(now, group, palette)
+        self.query_one(SourcePane).show(now, trace.groups[now.group])
         self.query_one(NowLine).show(now)
         self._inspect_step()
         self._show_status()

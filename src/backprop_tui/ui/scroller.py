@@ -15,10 +15,10 @@ from textual.events import MouseDown, MouseEvent, MouseMove, MouseUp
 from textual.geometry import Size
 from textual.scroll_view import ScrollView
 
-from .theme import Palette, palette_of
+from .painted import Painted
 
 
-class Scroller(ScrollView, can_focus=True, inherit_bindings=False):
+class Scroller(ScrollView, Painted, can_focus=True, inherit_bindings=False):
     """A ScrollView whose place on the screen never depends on its content."""
 
     DEFAULT_CSS = "Scroller { overflow: hidden; }"
@@ -43,29 +43,16 @@ class Scroller(ScrollView, can_focus=True, inherit_bindings=False):
         self.set_reactive(Scroller.virtual_size, Size(width + 1, height))
         self.scroll_to(*self.scroll_offset, animate=False)  # the end may have come nearer
 
-    # Looks, which Textual works out anew at each call.
+    # The bar.
 
     def notify_style_update(self) -> None:
         super().notify_style_update()
-        for name in ("palette", "base", "bar"):
-            self.__dict__.pop(name, None)
-
-    @cached_property
-    def palette(self) -> Palette:
-        """The colours of the theme that is on."""
-        return palette_of(self.app.theme, self.app.current_theme.dark)
-
-    @cached_property
-    def base(self) -> Style:
-        """The widget's own style."""
-        return self.rich_style
+        self.__dict__.pop("bar", None)
 
     @cached_property
     def bar(self) -> tuple[Segment, Segment]:
         """A piece of the bar, without the thumb and with it."""
         return Segment(" ", self.base), Segment("▐", self.base + Style(color=self.palette.dim))
-
-    # The bar.
 
     def thumb(self) -> range:
         """The lines of the bar that are lit: none while everything is in sight."""

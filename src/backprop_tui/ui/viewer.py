@@ -4,18 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from rich.markup import escape
 from rich.text import Text
 from textual.app import ComposeResult
 from textual.containers import Horizontal
 from textual.timer import Timer
 from textual.widget import Widget
-from textual.widgets import Static
 from textual.worker import get_current_worker
 
 from ..slices import View, as_matrix, default_view
 from . import readout
 from .grid import TensorGrid
+from .painted import TextLine, retitle
 from .prompt import Prompt
 from .render import shape_of
 from .subject import Subject, dense, expander_of
@@ -44,7 +43,6 @@ class Viewer(Widget):
 
     DEFAULT_CSS = """
     Viewer { layout: vertical; }
-    Viewer > Static { height: 1; text-wrap: nowrap; text-overflow: ellipsis; }
     Viewer > #parts { height: 1fr; layout: vertical; }
     Viewer #words { height: 1fr; width: 1fr; display: none; }
     Viewer.-words #words { display: block; }
@@ -73,7 +71,7 @@ class Viewer(Widget):
         self._title = ""
         self._pending: Timer | None = None
         self._fitted: str | int = "1fr"
-        self._headline, self._summary = Static(id="headline"), Static(id="summary")
+        self._headline, self._summary = TextLine(id="headline"), TextLine(id="summary")
         self._grid, self._words = TensorGrid(id="cells"), Words(id="words")
         self._prompt = Prompt(id="prompt")
 
@@ -84,7 +82,7 @@ class Viewer(Widget):
         yield self._prompt
 
     def on_mount(self) -> None:
-        self._headline.update(Text("nothing to inspect yet", self._palette.muted))
+        self._headline.show_text(Text("nothing to inspect yet", self._palette.muted))
         self.app.theme_changed_signal.subscribe(self, lambda _theme: self._tell())
         # Watched, where a message would come a frame later than the cursor.
         self.watch(self._grid, "cursor", self._tell_cell, init=False)
@@ -143,7 +141,7 @@ class Viewer(Widget):
         """Show words instead: a value that is no tensor, or an error."""
         self._subject = self._shown = self._statistics = self._step = self._expander = None
         self.add_class("-text")
-        self._headline.update(Text(title, f"bold {self._palette.accent}"), layout=False)
+        self._headline.show_text(Text(title, f"bold {self._palette.accent}"))
         lines = [Text(line, self._palette.text) for line in text.expandtabs().splitlines()]
         self._words.show(lines, wrapped=True)
         self._entitle(title)
@@ -177,9 +175,9 @@ class Viewer(Widget):
         return f"{name}{part} {shape_of(subject.value)} {dtype}"
 
     def _entitle(self, title: str) -> None:
-        if title != self._title:  # for it has all of the pane painted anew
+        if title != self._title:
             self._title = title
-            self.border_title = escape(f"6 inspector · {title}")
+            retitle(self, f"6 inspector · {title}")
 
     # Telling.
 
@@ -192,7 +190,7 @@ class Viewer(Widget):
             told = self._right == "statistics"  # at length, beside the grid
             width, palette = self.size.width, self._palette
             text = Text() if told else readout.summary(self._statistics, width, palette)
-            self._summary.update(text, layout=False)
+            self._summary.show_text(text)
 
     def _tell_cell(self) -> None:
         """Write what depends on the cursor."""
@@ -202,13 +200,13 @@ class Viewer(Widget):
         if not subject.value.numel():
             text = Text().append(subject.name, f"bold {palette.accent}")
             text.append(f" is empty: {shape_of(subject.value)}")
-            self._headline.update(text, layout=False)
+            self._headline.show_text(text)
         elif all(len(positions) for positions in self._view.ranges()):
             twin = subject.twin
             beside = (subject.twin_label, twin.detach()) if twin is not None else None
             room = self.size.width
             text = readout.headline(subject.name, subject.value, self._index, beside, room, palette)
-            self._headline.update(text, layout=False)
+            self._headline.show_text(text)
             self._places[subject.name] = (self._view, self._grid.index, self._sliced)
         self._tell_words()
 

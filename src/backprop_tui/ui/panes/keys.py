@@ -7,9 +7,8 @@ from dataclasses import dataclass
 from rich.text import Text
 from textual import events
 from textual.screen import Screen
-from textual.widget import Widget
 
-from ..theme import palette_of
+from ..painted import TextLine
 
 
 @dataclass
@@ -25,10 +24,10 @@ class Item:
         return sum(len(shown) + 1 for shown, _ in self.keys) + len(self.description) + 2
 
 
-class KeyLine(Widget):
+class KeyLine(TextLine):
     """As many of the shown bindings as fit, those of the focused pane first."""
 
-    DEFAULT_CSS = "KeyLine { dock: bottom; height: 1; background: $raised; }"
+    DEFAULT_CSS = "KeyLine { dock: bottom; background: $raised; }"
 
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
@@ -66,8 +65,7 @@ class KeyLine(Widget):
         return out + last
 
     def render(self) -> Text:
-        look = palette_of(self.app.theme, self.app.current_theme.dark)
-        out = Text(" ", no_wrap=True, overflow="ellipsis")
+        look, out = self.palette, Text(" ")
         for item in self._fitting():
             out.append("/".join(shown for shown, _ in item.keys), f"bold {look.accent}")
             out.append(f" {item.description}  ", look.muted)

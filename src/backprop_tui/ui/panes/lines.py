@@ -73,9 +73,13 @@ class LinePane(Scroller, can_focus=True, inherit_bindings=False):
     def repaint(self) -> None:
         """Repaint the visible lines whose key has changed since they were painted."""
         top, height = self.scroll_offset.y, self.size.height
-        for y in range(min(height, self.line_count() - top)):
-            if self._painted.get(y) != (top + y, self.line_key(top + y)):
-                self.refresh(Region(0, y, self.size.width, 1))
+        changed = [
+            Region(0, y, self.size.width, 1)
+            for y in range(min(height, self.line_count() - top))
+            if self._painted.get(y) != (top + y, self.line_key(top + y))
+        ]
+        if changed:
+            self.refresh(*changed)
 
     def render_line(self, y: int) -> Strip:
         line, width, lit = self.scroll_offset.y + y, self.line_width, y in self.thumb()
@@ -99,14 +103,7 @@ class LinePane(Scroller, can_focus=True, inherit_bindings=False):
         return Text(f" {words[y]}" if y < len(words) else "", self.palette.muted)
 
     def _strip(self, text: Text, width: int, lit: bool) -> Strip:
-        text.end = ""
-        text.no_wrap = True
-        if text.cell_len > width:
-            text.truncate(width, overflow="ellipsis")
-        text.stylize_before(text.style)  # rich leaves it out where there are no spans
-        strip = Strip(text.render(self.app.console))
-        line = strip.adjust_cell_length(width).apply_style(self.base)
-        return Strip([*line, self.bar[lit]], width + 1)
+        return Strip([*self.paint(text, width), self.bar[lit]], width + 1)
 
     def on_resize(self) -> None:
         self._painted.clear()

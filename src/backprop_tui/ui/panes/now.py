@@ -5,16 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from rich.text import Text
-from textual.widget import Widget
 
 from .. import render
-from ..theme import palette_of
+from ..painted import TextLines
 
 if TYPE_CHECKING:
     from ...steps import Step
 
 
-class NowLine(Widget):
+class NowLine(TextLines):
     """Formula, shapes, what it came to, and the lesson's sentence."""
 
     DEFAULT_CSS = "NowLine { height: 4; }"
@@ -26,14 +25,12 @@ class NowLine(Widget):
     def show(self, step: Step) -> None:
         """Show this step."""
         self._step = step
-        if self.display:
-            self.refresh()
+        self.forget()
 
     def render(self) -> Text:
-        step, look = self._step, palette_of(self.app.theme, self.app.current_theme.dark)
+        step, look, out = self._step, self.palette, Text()
         if step is None:
-            return Text("")
-        out = Text()
+            return out
         out.append(step.formula, f"bold {look.accent}")
         out.append(f"   {step.algebra}", look.formula)
         if step.twin is not None:

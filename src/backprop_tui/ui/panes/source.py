@@ -17,13 +17,12 @@ from pygments.token import (  # type: ignore[import-untyped]
     String,
     _TokenType,
 )
-from rich.markup import escape
 from rich.text import Text
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
-from textual.widgets import Static
 
+from ..painted import TextLines, retitle
 from ..theme import Palette
 from .lines import LinePane
 
@@ -65,8 +64,9 @@ class CodeView(LinePane):
                 if line
                 else plain
             )
-            self._lines = []
-            self.forget()
+            self._lines = highlight(tuple(self._plain), self.palette) if self._plain else []
+            self.measure()
+            self.refresh()
         if line:
             self.reveal(line.first - first, line.last - first, margin=2)
         self.repaint()
@@ -99,27 +99,45 @@ class CodeView(LinePane):
         self.repaint()
 
 
+class Derivation(TextLines):
+    """Why the current line is as it is."""
+
+    def __init__(self, *, id: str | None = None) -> None:
+        super().__init__(id=id)
+        self._shown: tuple[Step, Group] | None = None
+
+    def show(self, step: Step, group: Group) -> None:
+        """Show what there is to say about a step."""
+        self._shown = step, group
+        self.forget()
+
+    def render(self) -> Text:
+        return derivation(*self._shown, self.palette) if self._shown else Text()
+
+
 class SourcePane(Vertical):
     """Code above, derivation below; the derivation is never scrolled away."""
 
     BORDER_TITLE = "5 source"
 
-    def compose(self) -> ComposeResult:
-        yield CodeView(id="code")
-        yield Static(id="derivation")
+    def __init__(self, *, id: str | None = None) -> None:
+        super().__init__(id=id)
+        self._code, self._derivation = CodeView(id="code"), Derivation(id="derivation")
 
-    def show(self, step: Step, group: Group, palette: Palette) -> None:
+    def compose(self) -> ComposeResult:
+        yield self._code
+        yield self._derivation
+
+    def show(self, step: Step, group: Group) -> None:
         """Show the line that a step ran, and why."""
         where = f"{step.line.function} · {Path(step.line.file).name}" if step.line else group.title
-        titles = escape(f"5 source · {where}"), escape(users_line(group))
-        if titles != (self.border_title, self.border_subtitle):  # each repaints the whole pane
-            self.border_title, self.border_subtitle = titles
-        self.query_one(CodeView).show(step.line, [] if step.line else ["", step.formula])
-        self.query_one("#derivation", Static).update(derivation(step, group, palette), layout=False)
+        retitle(self, f"5 source · {where}", users_line(group))
+        self._code.show(step.line, [] if step.line else ["", step.formula])
+        self._derivation.show(step, group)
 
     def explain(self, text: str) -> None:
         """Show words in place of code."""
-        self.query_one(CodeView).show(None, text.splitlines())
+        self._code.show(None, text.splitlines())
 
 
 def users_line(group: Group) -> str:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from rich.text import Text
-from textual.widget import Widget
 
-from ..theme import Palette, palette_of
+from ..painted import TextLine
+from ..theme import Palette
 
 
 @dataclass(frozen=True)
@@ -34,10 +34,10 @@ class Status:
     """How much of it is done, 0 to 1; 0 where that is not known."""
 
 
-class StatusLine(Widget):
+class StatusLine(TextLine):
     """One line at the top."""
 
-    DEFAULT_CSS = "StatusLine { dock: top; height: 1; background: $raised; }"
+    DEFAULT_CSS = "StatusLine { dock: top; background: $raised; }"
 
     def __init__(self, status: Status, *, id: str | None = None) -> None:
         super().__init__(id=id)
@@ -50,8 +50,7 @@ class StatusLine(Widget):
             self.refresh()
 
     def render(self) -> Text:
-        look = palette_of(self.app.theme, self.app.current_theme.dark)
-        return status_text(self._status, self.size.width, look)
+        return status_text(self._status, self.size.width, self.palette)
 
 
 def status_text(status: Status, width: int, look: Palette) -> Text:

@@ -5,9 +5,8 @@ from __future__ import annotations
 from rich.text import Text
 from textual import events
 from textual.message import Message
-from textual.widget import Widget
 
-from ..theme import palette_of
+from ..painted import TextLine
 
 TABS = (
     ("forward", "2 forward"),
@@ -18,10 +17,10 @@ TABS = (
 )
 
 
-class PaneTabs(Widget):
+class PaneTabs(TextLine):
     """One line of tabs; a click asks for one."""
 
-    DEFAULT_CSS = "PaneTabs { height: 1; width: 1fr; }"
+    DEFAULT_CSS = "PaneTabs { width: 1fr; }"
 
     class Chosen(Message):
         """A tab was clicked."""
@@ -51,8 +50,7 @@ class PaneTabs(Widget):
         return labels
 
     def render(self) -> Text:
-        look = palette_of(self.app.theme, self.app.current_theme.dark)
-        out = Text(no_wrap=True, overflow="crop")
+        look, out = self.palette, Text()
         for pane, label in self._labels():
             active = pane == self._active
             if active:
