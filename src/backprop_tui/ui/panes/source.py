@@ -64,7 +64,7 @@ class CodeView(LinePane):
                 if line
                 else plain
             )
-            self._lines = highlight(tuple(self._plain), self.palette) if self._plain else []
+            self._colour_in()
             self.measure()
             self.refresh()
         if line:
@@ -72,8 +72,11 @@ class CodeView(LinePane):
         self.repaint()
 
     def forget(self) -> None:
-        self._lines = highlight(tuple(self._plain), self.palette) if self._plain else []
+        self._colour_in()
         super().forget()
+
+    def _colour_in(self) -> None:
+        self._lines = highlight(tuple(self._plain), self.palette) if self._plain else []
 
     def line_count(self) -> int:
         return len(self._plain)
