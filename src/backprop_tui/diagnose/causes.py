@@ -92,8 +92,8 @@ def _extent(op: Op) -> str:
 
 
 def half_precision(examined: Examined, cell: Cell) -> Remedy | None:
-    output = next(iter(cell.op.outputs))
-    if output.dtype is not torch.float16 or not math.isinf(cell.made):
+    held = tensors(cell.op.args) if cell.backward else cell.op.outputs
+    if not math.isinf(cell.made) or all(t.dtype is not torch.float16 for t in held):
         return None
     return REMEDIES["half-overflow"]
 
