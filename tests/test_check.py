@@ -409,7 +409,7 @@ def test_the_report_prints_and_is_stable_json():
     report = checked(model, lambda: model(Z).sum().backward())
     text = str(report)
     assert "0.weight" in text and "4 of 4 ops" in text and "agree in 1 training step" in text
-    assert list(report.to_dict()) == ["version", "steps", "verdict", "findings"]
+    assert list(report.to_dict()) == ["version", "steps", "updates", "verdict", "findings"]
 
 
 def test_no_backward_is_said():

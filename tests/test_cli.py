@@ -50,7 +50,7 @@ def test_check_prints_a_table_and_agrees(capsys):
 def test_check_json_is_stable(capsys):
     assert main(["check", "--lesson", "two-layer", "--json", "--iterations", "2"]) == 0
     report = json.loads(capsys.readouterr().out)
-    assert list(report) == ["version", "steps", "verdict", "findings"]
+    assert list(report) == ["version", "steps", "updates", "verdict", "findings"]
     assert report["version"] == 1 and len(report["steps"]) == 2
     step = report["steps"][0]
     assert list(step) == ["loss", "parameters", "ops"]

@@ -6,6 +6,8 @@ import pytest
 import torch
 from torch import nn
 
+import backprop_tui as bp
+from backprop_tui.compare import Verdict
 from backprop_tui.recorder import record
 from backprop_tui.report import AGREED
 from backprop_tui.rules.optimizer import UPDATES
@@ -67,3 +69,86 @@ def test_an_optimizer_without_a_rule_is_shown_as_not_checked():
     updates = [group for group in walk(tape, title="").groups if group.phase == "update"]
     assert [group.title for group in updates] == ["Adagrad weight", "Adagrad bias"]
     assert all(group.rule is None and group.isolated is None for group in updates)
+
+
+def trained(prepare=lambda model: None, passes=1, optimizer=torch.optim.SGD, **options):
+    """A step in which `prepare` works on the gradients between backward and update."""
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Linear(5, 7), nn.Tanh(), nn.Linear(7, 3))
+    stepper = optimizer(model.parameters(), lr=0.1, **options)
+    with bp.record(model) as tape:
+        for _ in range(passes):
+            model(torch.randn(4, 5)).square().sum().backward()
+        prepare(model)
+        stepper.step()
+    return tape, tape.check()
+
+
+def clip_norm(model):
+    nn.utils.clip_grad_norm_(model.parameters(), 0.5)
+
+
+def clip_loosely(model):
+    nn.utils.clip_grad_norm_(model.parameters(), 1e6)
+
+
+def clip_one_by_foreach(model):
+    nn.utils.clip_grad_norm_(model[0].weight, 0.1, foreach=True)
+
+
+@pytest.mark.parametrize(
+    "prepare", [lambda model: None, clip_norm, clip_loosely, clip_one_by_foreach]
+)
+@pytest.mark.parametrize("passes", [1, 3])
+def test_what_an_optimizer_used_is_what_backward_left_and_clipping_scaled(prepare, passes):
+    _, report = trained(prepare, passes)
+    assert report.ok and len(report.updates) == 4
+    assert {row.gradient for row in report.updates} <= set(AGREED)
+    assert {row.verdict for row in report.updates} <= set(AGREED)
+
+
+def test_clipping_is_seen_to_scale():
+    tape, _ = trained(clip_norm)
+    cotangents = tape.backwards[0].cotangents
+    assert all(u.grad.norm() < 0.9 * cotangents[u.value].norm() for u in tape.updates)
+
+
+def double(model):
+    model[0].weight.grad.mul_(2)
+
+
+def clip_by_the_largest(model):
+    nn.utils.clip_grad_norm_(model.parameters(), 0.01, norm_type=float("inf"))
+
+
+@pytest.mark.parametrize(("prepare", "unexplained"), [(double, 1), (clip_by_the_largest, 4)])
+def test_a_gradient_that_something_else_changed_is_said_to_be(prepare, unexplained):
+    _, report = trained(prepare)
+    found = [row for row in report.updates if row.gradient is Verdict.UNVERIFIED]
+    assert len(found) == unexplained and "not what backward left" in str(report)
+    assert {row.verdict for row in report.updates} <= set(AGREED)
+
+
+@pytest.mark.parametrize("optimizer", [torch.optim.SGD, torch.optim.Adam, torch.optim.AdamW])
+def test_a_fused_optimizer_is_checked_too(optimizer):
+    _, report = trained(clip_norm, optimizer=optimizer, fused=True)
+    assert all(row.gradient in AGREED and row.verdict in AGREED for row in report.updates)
+
+
+def test_a_wrong_update_fails_the_check(monkeypatch):
+    monkeypatch.setitem(UPDATES, torch.optim.SGD, lambda param, grad, **_: param - grad)
+    _, report = trained()
+    assert not report.ok and report.to_dict()["updates"][0]["verdict"] == "different"
+
+
+def test_without_a_rule_the_report_says_not_checked():
+    _, report = trained(optimizer=torch.optim.Adagrad)
+    assert report.ok and {row.verdict for row in report.updates} == {Verdict.UNCHECKED}
+    assert "Adagrad has no rule" in str(report)
+    assert report.to_dict()["updates"][0] == {
+        "optimizer": "Adagrad",
+        "name": "0.weight",
+        "gradient": "exact",
+        "verdict": "unchecked",
+        "rho": 0.0,
+    }

@@ -12,6 +12,7 @@ from .numeric import standing_alone
 from .report import AGREED, Coverage, OpRow, ParameterRow, Report, Step
 from .rules import registry
 from .tape import Op, Tape
+from .updates import rows
 
 
 def check(
@@ -48,7 +49,8 @@ def check(
         one = judged[number] if judged else judge(tape, backward, given=given, progress=report)
         steps.append(_step(tape, one, number, numeric))
         done += backward.after
-    return Report(tuple(steps), _coverage(tape, steps), warning)
+    updates = tuple(rows(tape))
+    return Report(tuple(steps), _coverage(tape, steps), warning, updates=updates)
 
 
 def _step(tape: Tape, judged: Judged, number: int, numeric: bool) -> Step:

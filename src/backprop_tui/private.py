@@ -139,7 +139,7 @@ def patched(owner: Any, name: str, observe: Callable[..., Any]) -> Iterator[None
 
 
 @contextmanager
-def clipping(observe: Callable[[Sequence[Tensor], Tensor], None]) -> Iterator[None]:
+def clipping(observe: Callable[[Sequence[Tensor], Tensor, float], None]) -> Iterator[None]:
     """Every clipping of gradients by their norm here is told, before it happens.
 
     ``clip_grad_norm_`` may have been imported by name: what it calls is observed instead.
@@ -148,7 +148,8 @@ def clipping(observe: Callable[[Sequence[Tensor], Tensor], None]) -> Iterator[No
     def clip(
         original: Callable[..., Any], parameters: Any, max_norm: float, total: Tensor, *rest: Any
     ) -> Any:
-        observe([parameters] if isinstance(parameters, Tensor) else list(parameters), total)
+        held = [parameters] if isinstance(parameters, Tensor) else list(parameters)
+        observe(held, total, max_norm)
         return original(parameters, max_norm, total, *rest)
 
     with patched(torch.nn.utils.clip_grad, "_clip_grads_with_norm_", clip):

@@ -228,10 +228,10 @@ class Recorder(TorchFunctionMode):
             self._note("unscale", optimizer)
         call(scaler, optimizer)
 
-    def _clip(self, parameters: Sequence[Tensor], total_norm: Tensor) -> None:
+    def _clip(self, parameters: Sequence[Tensor], total_norm: Tensor, max_norm: float) -> None:
         if self._watches():
             with unseen():
-                self._taping.event("clip", parameters, total_norm)
+                self._taping.event("clip", parameters, total_norm, float(max_norm))
 
     def _note(self, kind: str, owner: nn.Module | torch.optim.Optimizer) -> None:
         with unseen():

@@ -59,6 +59,22 @@ class OpRow:
 
 
 @dataclass(frozen=True)
+class UpdateRow:
+    """One parameter's update by an optimizer.
+
+    `gradient` says whether the gradient that it used is what the backward passes left, with
+    clipping accounted for; UNVERIFIED where something else changed it. `verdict` compares the
+    parameter after it with the update rule's; UNCHECKED where the optimizer has none.
+    """
+
+    optimizer: str
+    name: str
+    gradient: Verdict
+    verdict: Verdict
+    rho: float
+
+
+@dataclass(frozen=True)
 class Coverage:
     """How many of the ops that carry gradient have a rule, and which have none."""
 
@@ -85,6 +101,7 @@ class Report:
     coverage: Coverage
     warning: str = ""
     findings: tuple[Finding, ...] = ()
+    updates: tuple[UpdateRow, ...] = ()
 
     @property
     def parameters(self) -> tuple[ParameterRow, ...]:
@@ -98,9 +115,10 @@ class Report:
 
     @property
     def verdict(self) -> Verdict:
-        """The worst verdict of any leaf, or of any op alone that autograd disagrees on."""
+        """The worst verdict of any leaf, or of any op alone or update that is different."""
         found = [row.verdict for row in self.parameters]
         found += [row.isolated for row in self.ops if row.isolated is Verdict.DIFFERENT]
+        found += [row.verdict for row in self.updates if row.verdict is Verdict.DIFFERENT]
         return max(found, key=lambda verdict: verdict.rank, default=Verdict.UNCHECKED)
 
     @property
@@ -119,12 +137,14 @@ class Report:
 
         ``{"version", "steps": [{"loss", "parameters": [{"name", "shape", "verdict", "rho",
         "max_abs", "max_rel"}], "ops": [{"op", "module", "rule", "isolated", "chained"}]}],
-        "verdict", "findings": [{"kind", "severity", "file", "line", "op", "module", "step",
+        "updates": [{"optimizer", "name", "gradient", "verdict", "rho"}], "verdict",
+        "findings": [{"kind", "severity", "file", "line", "op", "module", "step",
         "message", "why", "fix"}]}``
         """
         return {
             "version": VERSION,
             "steps": [_step_dict(step) for step in self.steps],
+            "updates": [_update_dict(row) for row in self.updates],
             "verdict": str(self.verdict),
             "findings": [finding.to_dict() for finding in self.findings],
         }
@@ -138,10 +158,12 @@ class Report:
         ruled = sum(report.coverage.ruled for report in reports)
         total = sum(report.coverage.total for report in reports)
         coverage = Coverage(ruled, total, tuple(names), tuple(unseen))
-        return cls(steps, coverage, reports[0].warning if reports else "")
+        updates = tuple(row for report in reports for row in report.updates)
+        return cls(steps, coverage, reports[0].warning if reports else "", updates=updates)
 
     def __rich__(self) -> RenderableType:
-        return Group(*(table(step, i) for i, step in enumerate(self.steps, 1)), *summary(self))
+        tables = [table(step, i) for i, step in enumerate(self.steps, 1)]
+        return Group(*tables, *update_table(self.updates), *summary(self))
 
     def __str__(self) -> str:
         console = Console(width=100, force_terminal=False)
@@ -181,6 +203,16 @@ def _step_dict(step: Step) -> dict[str, Any]:
     }
 
 
+def _update_dict(row: UpdateRow) -> dict[str, Any]:
+    return {
+        "optimizer": row.optimizer,
+        "name": row.name,
+        "gradient": str(row.gradient),
+        "verdict": str(row.verdict),
+        "rho": _number(row.rho),
+    }
+
+
 def _number(value: float | None) -> float | None:
     return value if value is not None and math.isfinite(value) else None
 
@@ -205,6 +237,26 @@ def table(step: Step, number: int) -> Table:
     if len(step.parameters) > _SHOWN:
         grid.add_row(f"… {len(step.parameters) - _SHOWN} more")
     return grid
+
+
+def update_table(rows: Sequence[UpdateRow]) -> Iterator[Table]:
+    """The optimizer's step, a row for each parameter; nothing where there was none."""
+    if not rows:
+        return
+    grid = Table(title="updates", title_justify="left")
+    for heading in ("optimizer", "parameter", "gradient used", "update"):
+        grid.add_column(heading, no_wrap=True)
+    for row in rows[:_SHOWN]:
+        checked = badge(row.verdict, 0)
+        if row.verdict is Verdict.UNCHECKED:
+            checked = Text(f"{row.verdict.glyph} not checked: {row.optimizer} has no rule")
+        used = badge(row.gradient, 0)
+        if row.gradient is Verdict.UNVERIFIED:
+            used = Text(f"{row.gradient.glyph} not what backward left", "yellow")
+        grid.add_row(row.optimizer, Text(row.name), used, checked)
+    if len(rows) > _SHOWN:
+        grid.add_row(f"… {len(rows) - _SHOWN} more")
+    yield grid
 
 
 def summary(report: Report) -> Iterator[Text]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
@@ -155,7 +156,8 @@ class Event:
             "unscale", "step", "hook", "no_grad", "eval"; "optimizer" makes one; "backward" raised).
         values: the tensors, as indices in `Tape.values`; for an optimizer all that it has.
         ops: how many ops the tape held, and `backwards` how many backward passes.
-        tensor: what was assigned, if it was a tensor; the norm that a clip has found.
+        tensor: what was assigned, if it was a tensor; the norm that a clip has found, and `limit`
+            the norm that it allows.
     """
 
     kind: str
@@ -164,6 +166,7 @@ class Event:
     backwards: int
     source: Source | None
     tensor: Tensor | None = None
+    limit: float = math.inf
 
 
 @dataclass(frozen=True, slots=True)

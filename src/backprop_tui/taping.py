@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -353,7 +354,13 @@ class Taping:
             self._updates.append(replace(update, after=snapshot(param)))
         self._stepping.clear()
 
-    def event(self, kind: str, touched: Sequence[Tensor], assigned: Any = None) -> None:
+    def event(
+        self,
+        kind: str,
+        touched: Sequence[Tensor],
+        assigned: Any = None,
+        limit: float = math.inf,
+    ) -> None:
         """Note what the program does to tensors without computing."""
         self._events.append(
             Event(
@@ -363,6 +370,7 @@ class Taping:
                 len(self.backwards),
                 calls.source(),
                 snapshot(assigned) if isinstance(assigned, Tensor) else None,
+                limit,
             )
         )
         if kind == "data=" and assigned.dtype != touched[0].dtype:

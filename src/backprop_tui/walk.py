@@ -10,18 +10,18 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from .backward import Convert, Visit, derive_by_lines
+from .backward import Visit, derive_by_lines
 from .binding import answered, bound
-from .compare import Comparison, compare
+from .compare import Comparison
 from .formula import algebra, formula, shape_text
 from .lines import Line, needed, returned, trace
 from .naming import Names, Naming
-from .numeric import widen
 from .rules.optimizer import UPDATES
 from .steps import Given, Gradient, Group, Step, Trace, Twin
-from .tape import Backward, Op, Tape, Update, map_tensors, tensors
+from .tape import Backward, Op, Tape, Update, tensors
 from .torch_formulas import formula_of
-from .witness import Witness, shaken
+from .updates import compared, options_of
+from .witness import Witness
 
 
 def walk(
@@ -309,24 +309,9 @@ class _Walker:
 
 def _by_hand(update: Update, rule: Callable[..., Tensor]) -> tuple[list[Line], Comparison]:
     """The lines of an update rule, and how its result compares with torch's."""
-    options = {**update.state, **update.options}
-    if issubclass(update.optimizer, torch.optim.AdamW):
-        options["decoupled_weight_decay"] = True  # which torch says in its groups since 2.7
     with torch.no_grad():
-        lines, manual = trace(rule, update.before, update.grad, **options)
-
-        def moved(convert: Convert) -> Tensor:
-            tensors_of = map_tensors(convert, (update.before, update.grad, options))
-            before, grad, rest = tensors_of
-            return rule(before, grad, **rest)
-
-        comparison = compare(
-            manual,
-            update.after,
-            lambda: moved(widen),
-            lambda: (moved(shaken(seed)) for seed in range(3)),
-        )
-    return lines, comparison
+        lines, manual = trace(rule, update.before, update.grad, **options_of(update))
+    return lines, compared(update, rule, manual)
 
 
 def _group_of(op: Op, phase: str, visit: Visit) -> Group:

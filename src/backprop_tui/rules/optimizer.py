@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
@@ -148,3 +148,14 @@ def rmsprop(
         velocity = momentum * momentum_buffer + velocity
     param = param - lr * velocity
     return param
+
+
+def clipped(grad: Tensor, grads: Sequence[Tensor], max_norm: float) -> tuple[Tensor, Tensor]:
+    """Clipping by the norm: where ‖g‖ of all gradients as one vector is above c, g ← g · c / ‖g‖.
+
+    Pascanu et al. 2013; torch adds 1e-6 to ‖g‖. Returns ‖g‖ and the one gradient, clipped.
+    """
+    norm = torch.stack([each.norm() for each in grads]).norm()
+    scale = (max_norm / (norm + 1e-6)).clamp(max=1)
+    grad = grad * scale
+    return norm, grad

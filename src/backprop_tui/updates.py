@@ -1,0 +1,96 @@
+"""What became of the parameters, by hand: from the cotangents over clipping to the update."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from .backward import Convert, same
+from .compare import ROUNDING, Comparison, Verdict, bound, compare
+from .numeric import widen
+from .report import UpdateRow
+from .rules.optimizer import UPDATES, clipped
+from .tape import Event, Tape, Update, map_tensors
+from .witness import DRAWS, shaken
+
+
+def rows(tape: Tape) -> Iterator[UpdateRow]:
+    """How every update of a tape compares, a row for each parameter."""
+    for update in tape.updates:
+        rule = UPDATES.get(update.optimizer)
+        found = None if rule is None else compared(update, rule, by_rule(update, rule))
+        yield UpdateRow(
+            optimizer=update.optimizer.__name__,
+            name=update.name or f"input {update.value}",
+            gradient=explained(tape, update),
+            verdict=found.verdict if found is not None else Verdict.UNCHECKED,
+            rho=found.rho if found is not None else 0.0,
+        )
+
+
+def options_of(update: Update) -> dict[str, Any]:
+    """What an update rule is given besides the parameter and its gradient."""
+    options = {**update.state, **update.options}
+    if issubclass(update.optimizer, torch.optim.AdamW):
+        options["decoupled_weight_decay"] = True  # which torch says in its groups since 2.7
+    return options
+
+
+def by_rule(update: Update, rule: Callable[..., Tensor], convert: Convert = same) -> Tensor:
+    """The parameter after the update, by its rule."""
+    given = map_tensors(convert, (update.before, update.grad, options_of(update)))
+    before, grad, options = given
+    with torch.no_grad():
+        return rule(before, grad, **options)
+
+
+def compared(update: Update, rule: Callable[..., Tensor], manual: Tensor) -> Comparison:
+    """The parameter by hand beside torch's."""
+    return compare(
+        manual,
+        update.after,
+        lambda: by_rule(update, rule, widen),
+        lambda: (by_rule(update, rule, shaken(draw)) for draw in range(DRAWS)),
+    )
+
+
+def explained(tape: Tape, update: Update) -> Verdict:
+    """Whether the gradient that an optimizer used is what the last pass left, clipped.
+
+    Returns:
+        UNVERIFIED where something else has changed it, or clipped it by another norm.
+    """
+    with torch.no_grad():
+        grad = left(tape, update.value, update.backwards)
+        for clip in tape.events if grad is not None else ():
+            if clip.kind == "clip" and clip.backwards == update.backwards:
+                grad = _clipped(tape, clip, update.value, grad)
+        if grad is None or grad.shape != update.grad.shape:
+            return Verdict.UNVERIFIED
+        manual, used = grad.contiguous(), update.grad.contiguous()
+        if torch.equal(manual, used):
+            return Verdict.EXACT
+        return Verdict.ROUNDING if bound(manual, used) <= ROUNDING else Verdict.UNVERIFIED
+
+
+def left(tape: Tape, value: int, passes: int) -> Tensor | None:
+    """A leaf's `.grad` after the first so many passes: the last one's cotangent upon what was."""
+    for backward in reversed(tape.backwards[:passes]):
+        if value in backward.cotangents:
+            before = backward.leftover.get(value)
+            cotangent = backward.cotangents[value]
+            return cotangent if before is None else before + cotangent
+    return None
+
+
+def _clipped(tape: Tape, clip: Event, value: int, grad: Tensor | None) -> Tensor | None:
+    """The gradient after a clipping, None where the norm is not the one that we find."""
+    if grad is None or value not in clip.values:
+        return grad
+    held = [left(tape, each, clip.backwards) for each in clip.values]
+    norm, manual = clipped(grad, [each for each in held if each is not None], clip.limit)
+    agreed = clip.tensor is not None and torch.allclose(norm, clip.tensor.to(norm), rtol=1e-4)
+    return manual if agreed else None
