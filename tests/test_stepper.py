@@ -202,3 +202,32 @@ def test_the_generators_go_on_where_they_were():
         found = draws()
         pace.finish()
     assert found == expected
+
+
+def test_only_a_part_is_recorded_and_judged():
+    from backprop_tui.check import check
+
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Linear(3, 4), nn.Sequential(nn.Tanh(), nn.Linear(4, 4)), nn.ReLU())
+    log = Log(inside=lambda path: path.startswith("1"))
+    with log:
+        model(torch.ones(2, 3)).sum().backward()
+    tape = log.tapes[1]
+    assert [op.name for op in tape.ops] == ["tanh", "linear"]
+    report = check(tape)
+    assert {str(row.isolated) for row in report.ops} <= {"exact", "rounding"}
+    assert {row.name: str(row.verdict) for row in report.parameters}["1.1.weight"] == "unverified"
+
+
+def test_a_step_as_if_it_were_differentiated_here():
+    w = torch.ones(3, requires_grad=True)
+    log = Log()
+    with log as pace:
+        loss = (w * w).sum()
+        assert pace.stepper is not None
+        with torch._C.DisableTorchFunction():
+            tape = pace.stepper.as_if(loss)
+        assert w.grad is None
+        loss.backward()
+    assert [2.0] * 3 in [grad.tolist() for grad in tape.backwards[0].cotangents.values()]
+    assert len(log.tapes[1].backwards) == 1

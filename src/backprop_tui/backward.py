@@ -95,10 +95,10 @@ class Chain:
 
     def step(self, op: Op) -> Visit | None:
         """Carry the op's cotangents to its inputs; None where no cotangent reaches it."""
+        _take_over(self.derivation, self._backward, op.results, self._convert)
         if not _carries(op, self.derivation.cotangents):
             return None
         visit = self._ready.pop(op.index, None) or _lean_visit(op, self._convert)
-        _take_over(self.derivation, self._backward, op.results, self._convert)
         _carry(self._tape, self.derivation, visit, call, self._rounding)
         return visit
 
@@ -144,8 +144,8 @@ def derive_by_lines(
             derivation.values.update(zip(visit.op.results, visit.outputs, strict=True))
         _start(derivation, backward, same)
         for visit in reversed(visits):
+            _take_over(derivation, backward, visit.op.results, same)
             if _carries(visit.op, derivation.cotangents):
-                _take_over(derivation, backward, visit.op.results, same)
                 _carry(tape, derivation, visit, run)
         _take_over(derivation, backward, backward.replaced, same)
         return derivation

@@ -32,6 +32,8 @@ examples:
   backprop-tui lesson two-layer --hidden 16 --depth 3
   backprop-tui lesson two-layer --weights update-first
   backprop-tui lesson --plain | less
+  backprop-tui run train.py --epochs 3
+  backprop-tui run --until nan train.py
   backprop-tui check train.py --epochs 1
   backprop-tui check --lesson two-layer --json
   backprop-tui rules softmax
@@ -102,6 +104,7 @@ def _parser() -> argparse.ArgumentParser:
     _lesson_options(lesson)
     lesson.set_defaults(run=_lesson)
 
+    _run_command(commands)
     _check_command(commands)
 
     rules = commands.add_parser("rules", help="show a rule, or list them all")
@@ -109,6 +112,53 @@ def _parser() -> argparse.ArgumentParser:
     rules.add_argument("--missing", action="store_true", help="list what still has no rule")
     rules.set_defaults(run=_rules)
     return parser
+
+
+def _run_command(commands: Any) -> None:
+    run = commands.add_parser(
+        "run",
+        help="run a training script under the debugger",
+        usage=f"{_PROGRAM} run [options] (SCRIPT | -m MODULE) [arguments]",
+        description="Runs a script as python would, records its training steps, and opens the "
+        "screen at the first, or where the options say.",
+        epilog="conditions: nan, inf, different (manual and autograd differ), finding (something "
+        "is wrong), or an expression over loss, step, median (of the losses so far), norm(…), "
+        "grad[…] and the names of the screen: --until 'norm(grad[\"fc1.weight\"]) > 10'. "
+        "Options stand before the script: what follows it is the script's own.",
+    )
+    run.add_argument("-m", dest="module", action="store_true", help="run a module, as python -m")
+    run.add_argument("--step", type=_positive, metavar="N", help="stop at this training step")
+    run.add_argument("--every", type=_positive, metavar="N", help="stop at every N-th step")
+    run.add_argument(
+        "--until",
+        action="append",
+        default=[],
+        metavar="CONDITION",
+        help="stop where this holds; may be given several times",
+    )
+    run.add_argument(
+        "--at",
+        choices=("step", "backward"),
+        default="step",
+        help="stop after the update, or right after backward() (default step)",
+    )
+    run.add_argument(
+        "--record",
+        type=_range,
+        default=(1, None),
+        metavar="M-N",
+        help="record these steps alone; the others run at full speed",
+    )
+    for flag, words in (("--only", "only what runs in"), ("--skip", "nothing of what runs in")):
+        run.add_argument(
+            flag,
+            action="append",
+            default=[],
+            metavar="MODULE",
+            help=f"record {words} the module of this path",
+        )
+    run.add_argument("program", nargs=argparse.REMAINDER, help=argparse.SUPPRESS)
+    run.set_defaults(run=_run)
 
 
 def _check_command(commands: Any) -> None:
@@ -304,6 +354,21 @@ def _check(options: argparse.Namespace) -> int:
     else:
         Console().print(report)
     return exit_code(report)
+
+
+def _run(options: argparse.Namespace) -> int:
+    if not options.program:
+        raise UserError("run what? a script, or -m and a module")
+    from .program import Program
+    from .stops import Stops, Until
+    from .ui.running import debug
+
+    program = Program(options.program[0], options.program[1:], options.module)
+    first, last = options.record
+    stops = Stops(
+        options.step, options.every, [Until(text) for text in options.until], [], first, last
+    )
+    return debug(program, stops, options.at == "backward", options.only, options.skip)
 
 
 def _check_program(options: argparse.Namespace) -> int:

@@ -109,6 +109,10 @@ class Identities:
                 values[index] = replace(values[index], name=name)
         return tuple(values)
 
+    def leaves(self) -> list[Tensor]:
+        """The leaves that require grad."""
+        return [tensor for tensor in self._kept.values() if tensor.requires_grad]
+
     def gradients(self) -> dict[int, Tensor]:
         """The `.grad` of every leaf that has one now."""
         return {

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from types import TracebackType
 from typing import Any
 
@@ -10,7 +11,7 @@ import torch
 
 from . import private
 from .recorder import Recorder
-from .tape import Tape, tensors
+from .tape import Backward, Op, Tape, tensors
 from .taping import Taping
 
 
@@ -147,10 +148,24 @@ class Stepper(Recorder):
             result = super()._differentiate(func, args, kwargs)
         finally:
             self._differentiating = not outermost
+        if self._inside is not None:
+            self._taping.backwards[-1] = _fed(self._taping.ops, self._taping.backwards[-1])
         if outermost and self._whole:
             with private.apart():
                 self._on_backward()
         return result
+
+    def as_if(self, loss: torch.Tensor) -> Tape:
+        """The step under way, as it would be if `loss` were differentiated here.
+
+        No `.grad` changes and the graph stays; hooks of the program's own do run.
+        """
+        leaves = self._taping.leaves()
+        arguments = {"retain_graph": True, "allow_unused": True}
+        super()._differentiate(torch.autograd.grad, (loss, leaves), arguments)
+        tape = self.so_far()
+        self._taping.backwards.pop()
+        return tape
 
     def _enter_module(self, module: Any, args: Any) -> None:
         if not self.leave():
@@ -162,6 +177,15 @@ class Stepper(Recorder):
 
     def _watches(self) -> bool:
         return not self.leave()
+
+
+def _fed(ops: Sequence[Op], backward: Backward) -> Backward:
+    """Where only a part is recorded, cotangents come in from what is not: by hand they are
+    taken over from autograd, as where a hook replaces one."""
+    read = {value for op in ops for value in op.inputs} | set(backward.roots)
+    made = {value for op in ops for value in op.results}
+    outside = (made - read) & set(backward.cotangents)
+    return replace(backward, replaced=backward.replaced | outside)
 
 
 class Pace:

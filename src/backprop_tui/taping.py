@@ -86,6 +86,10 @@ class Taping:
         """Let go of every node and tensor of the user's: nothing more will be written."""
         self._identities.forget()
 
+    def leaves(self) -> list[Tensor]:
+        """The leaves that require grad, as the program holds them."""
+        return self._identities.leaves()
+
     # Ops.
 
     def before(
