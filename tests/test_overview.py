@@ -26,7 +26,7 @@ def tape():
 
 
 def test_a_step_for_each_op_and_each_cotangent(tape):
-    trace = Overview(tape, 0, "GPT").judge()
+    trace = Overview(tape, 0, "GPT", 1).judge()
     phases = [step.phase for step in trace.steps]
     assert phases == sorted(phases, key=["forward", "loss", "backward"].index)
     assert phases.count("forward") + phases.count("loss") == len(tape.ops)
@@ -49,12 +49,12 @@ def test_values_are_called_by_the_users_own_variables(tape):
 
 
 def test_an_op_is_written_as_the_program_writes_it(tape):
-    formulas = {step.formula for step in Overview(tape, 0, "GPT").trace.steps}
+    formulas = {step.formula for step in Overview(tape, 0, "GPT", 1).trace.steps}
     assert {"x1 = a1[:, :-1]", "places = arange(16, device=cpu)", "x = x3 + x4"} <= formulas
 
 
 def test_into_an_op_line_by_line(tape):
-    overview = Overview(tape, 0, "GPT")
+    overview = Overview(tape, 0, "GPT", 1)
     overview.judge()
     group = next(
         g
@@ -71,7 +71,7 @@ def test_into_an_op_line_by_line(tape):
 
 
 def test_an_op_without_a_rule_has_no_inside(tape):
-    overview = Overview(tape, 0, "GPT")
+    overview = Overview(tape, 0, "GPT", 1)
     call = next(g.call for g in overview.trace.groups if g.op == "arange")
     assert overview.into(call) is None
 
@@ -81,7 +81,7 @@ def test_several_backwards_are_several_iterations():
     with bp.record(model) as tape:
         for scale in (1.0, 2.0):
             (scale * model(torch.ones(2, 3)).sum()).backward()
-    session = TapeSession(tape, "twice")
+    session = TapeSession.of(tape, "twice")
     assert session.iterations == 2
     assert session.trace(2).loss == pytest.approx(2 * session.trace(1).loss)
     with pytest.raises(IndexError, match="no step 3"):
@@ -89,7 +89,7 @@ def test_several_backwards_are_several_iterations():
 
 
 def test_judging_stops_where_it_is_told_to_and_goes_on_from_there(tape):
-    overview, whole = Overview(tape, 0, "GPT"), Overview(tape, 0, "GPT").judge()
+    overview, whole = Overview(tape, 0, "GPT", 1), Overview(tape, 0, "GPT", 1).judge()
     fresh = overview.trace
     assert {step.phase for step in fresh.steps} == {"forward", "loss"}
     assert fresh.pending == len(tape.ops)
@@ -106,7 +106,7 @@ def test_judging_stops_where_it_is_told_to_and_goes_on_from_there(tape):
 
 
 def test_what_several_ops_give_to_a_cotangent_adds_up(tape):
-    trace = Overview(tape, 0, "GPT").judge()
+    trace = Overview(tape, 0, "GPT", 1).judge()
     by_name = {step.name: step.value for step in trace.steps}
     whole = [step for step in trace.steps if " + " in step.formula and step.phase == "backward"]
     assert len(whole) >= 4  # the residual stream
@@ -119,7 +119,7 @@ def test_a_tape_without_backward_is_its_forward_pass():
     with bp.record() as tape:
         h = torch.ones(2) * 3
         torch.softmax(h, 0)
-    session = TapeSession(tape)
+    session = TapeSession.of(tape)
     trace = session.judge(1)
     assert [s.formula for s in trace.steps] == ["x1 = ones(2)", "h = x1 ∘ 3", "x3 = softmax(h, 0)"]
     assert trace.pending == 0 and trace.worst() is Verdict.UNCHECKED
@@ -135,7 +135,7 @@ def test_a_tape_of_ten_thousand_ops_is_laid_out():
         for _ in range(10_000):
             y = y * 1.0001
         y.sum().backward()
-    trace = Overview(tape, 0, "long").judge()
+    trace = Overview(tape, 0, "long", 1).judge()
     assert len(trace.steps) == 2 * 10_001 + 1  # and dL/dL
     assert trace.steps[-1].label == "dx"
 

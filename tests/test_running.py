@@ -8,7 +8,8 @@ from torch import nn
 
 from backprop_tui.errors import UserError
 from backprop_tui.running import Answer, Ended, Running, Stop
-from backprop_tui.stops import Spot, Stops, Until
+from backprop_tui.spots import Spot
+from backprop_tui.stops import Stops, Until
 
 
 def train(steps=6, poison=0):

@@ -42,7 +42,7 @@ class Tape(taping.Tape):
         from .overview import TapeSession
         from .ui.app import launch
 
-        launch(lambda: TapeSession(self, title), title)
+        launch(lambda: TapeSession.of(self, title), title)
 
 
 class Recording(Recorder):

@@ -361,7 +361,7 @@ def _run(options: argparse.Namespace) -> int:
         raise UserError("run what? a script, or -m and a module")
     from .program import Program
     from .stops import Stops, Until
-    from .ui.running import debug
+    from .ui.debug import debug
 
     program = Program(options.program[0], options.program[1:], options.module)
     first, last = options.record

@@ -56,6 +56,13 @@ class Finding:
         place = (op.source, op.name, op.module, op.index)
         return cls(kind, severity, message, why, fix, *place)
 
+    def __str__(self) -> str:
+        """Where and what, why, and the fix: a paragraph each."""
+        source = self.source
+        place = f"{source.file}:{source.line}" if source else self.module
+        head = ": ".join(filter(None, [place, self.message]))
+        return f"{head}\n\nwhy: {self.why}\n\nfix: {self.fix}"
+
     def to_dict(self) -> dict[str, object]:
         """What `check --json` says of it."""
         return {

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import math
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 from .alone import alone
-from .judge import Judging
+from .diagnose import Diagnosis
+from .finding import Finding
+from .judge import Judged, Judging
 from .naming import Naming
 from .outline import Outline
 from .rules import registry
@@ -30,8 +33,8 @@ class Overview:
         trace: the forward pass, and the way back as far as it is judged.
     """
 
-    def __init__(self, tape: Tape, number: int, title: str) -> None:
-        self._tape, self._number, self._title = tape, number, title
+    def __init__(self, tape: Tape, number: int, title: str, iteration: int) -> None:
+        self._tape, self._iteration, self._title = tape, iteration, title
         self._backward = tape.backwards[number] if tape.backwards else None
         self._outline = Outline(tape, self._backward)
         self._judging = Judging(tape, self._backward) if self._backward is not None else None
@@ -51,6 +54,12 @@ class Overview:
             self.trace = self._trace()
         return self.trace
 
+    @property
+    def judged(self) -> Judged | None:
+        """The way back, once all of it is judged; None where there is none."""
+        judging = self._judging
+        return judging.judged() if judging is not None and judging.finished else None
+
     def into(self, call: int) -> Trace | None:
         """The rule of one op line by line, fed with autograd's own cotangents; None without."""
         op = self._tape.ops[call]
@@ -62,11 +71,15 @@ class Overview:
                 self._insides.popitem(last=False)
         return self._insides[op.index]
 
+    def called(self, call: int) -> tuple[Backward, Op] | None:
+        """One op of the tape, with the pass that it is seen in."""
+        return None if self._backward is None else (self._backward, self._tape.ops[call])
+
     def _inside(self, op: Op) -> Trace:
         return walk(
             alone(self._tape, self._backward, op),
             title=" ".join(filter(None, [self._title, "›", op.module, op.name])),
-            iteration=self._number + 1,
+            iteration=self._iteration,
             naming=Naming(leaves=self._leaves(op), own_lines=True),
         )
 
@@ -86,7 +99,7 @@ class Overview:
         judged = judging.judged() if judging is not None else None
         return Trace(
             title=self._title,
-            iteration=self._number + 1,
+            iteration=self._iteration,
             given=outline.given(),
             groups=tuple(outline.groups),
             steps=tuple(outline.steps),
@@ -99,17 +112,54 @@ class Overview:
         )
 
 
-class TapeSession(Session):
-    """The backward passes of one tape as a session; each is judged when one asks for it."""
+Examine = Callable[[Sequence[Judged]], Sequence[Finding]]
 
-    def __init__(self, tape: Tape, title: str = "tape") -> None:
+
+class TapeSession(Session):
+    """The backward passes of one or more tapes as a session; each is judged when one asks for it.
+
+    A tape whose passes are all judged is examined: what is wrong with it are its findings.
+    """
+
+    def __init__(self, title: str) -> None:
         self.title = title
-        self.iterations = max(1, len(tape.backwards))
-        self.losses = {
-            number: loss_of(tape, backward) for number, backward in enumerate(tape.backwards, 1)
-        }
-        self._tape = tape
+        self.iterations = 0
+        self.losses = {}
         self._overviews: dict[int, Overview] = {}
+        self._chapters: dict[int, _Chapter] = {}  # iteration -> the tape that it is on
+
+    @classmethod
+    def of(cls, tape: Tape, title: str = "tape") -> TapeSession:
+        """One tape alone."""
+        session = cls(title)
+        session.add(tape, lambda judged: Diagnosis().examine(tape, judged=judged))
+        return session
+
+    def add(self, tape: Tape, examine: Examine, number: int = 1) -> None:
+        """Go on with another tape; the session is to be opened where it begins.
+
+        Args:
+            number: of the training step that it is.
+            examine: what is wrong with the tape, told its passes by hand.
+        """
+        self.begin = first = self.iterations + 1
+        count = max(1, len(tape.backwards))
+        chapter = _Chapter(range(first, first + count), examine, number)
+        for position in range(count):
+            iteration = first + position
+            self._overviews[iteration] = Overview(tape, position, self.title, iteration)
+            self._chapters[iteration] = chapter
+            if tape.backwards:
+                self.losses[iteration] = loss_of(tape, tape.backwards[position])
+        self.iterations += count
+        self._examine(chapter)
+
+    def keep(self, count: int) -> None:
+        """Let go of all but the last tapes."""
+        kept = list(dict.fromkeys(self._chapters.values()))[-count:]
+        self._chapters = {i: chapter for i, chapter in self._chapters.items() if chapter in kept}
+        self._overviews = {i: self._overviews[i] for i in self._chapters}
+        self.first = min(self._chapters)
 
     def trace(self, iteration: int) -> Trace:
         return self._overview(iteration).trace
@@ -121,20 +171,41 @@ class TapeSession(Session):
     def judge(
         self, iteration: int, progress: Callable[[int, int], bool] = lambda done, total: True
     ) -> Trace:
-        return self._overview(iteration).judge(progress)
+        trace = self._overview(iteration).judge(progress)
+        self._examine(self._chapters[iteration])
+        return trace
+
+    def findings(self, trace: Trace) -> Sequence[Finding]:
+        return self._chapters[trace.iteration].findings or ()
+
+    def call_of(self, finding: Finding, trace: Trace) -> int | None:
+        here = finding.step == self._chapters[trace.iteration].number
+        return finding.index if here else None
 
     def into(self, trace: Trace, group: int) -> Trace | None:
         call = trace.groups[group].call
         return None if call is None else self._overview(trace.iteration).into(call)
 
     def called(self, iteration: int, call: int) -> tuple[Backward, Op] | None:
-        if not self._tape.backwards:
-            return None
-        return self._tape.backwards[iteration - 1], self._tape.ops[call]
+        return self._overview(iteration).called(call)
+
+    def _examine(self, chapter: _Chapter) -> None:
+        overviews = [self._overviews[iteration] for iteration in chapter.iterations]
+        if chapter.findings is None and not any(each.trace.pending for each in overviews):
+            judged = [each.judged for each in overviews if each.judged is not None]
+            chapter.findings = tuple(chapter.examine(judged))
 
     def _overview(self, iteration: int) -> Overview:
-        if not 1 <= iteration <= self.iterations:
-            raise IndexError(f"no step {iteration}: there are 1 to {self.iterations}")
         if iteration not in self._overviews:
-            self._overviews[iteration] = Overview(self._tape, iteration - 1, self.title)
+            raise IndexError(f"no step {iteration}: there are 1 to {self.iterations}")
         return self._overviews[iteration]
+
+
+@dataclass(eq=False)
+class _Chapter:
+    """One tape of a session; its findings are None until it is examined."""
+
+    iterations: range
+    examine: Examine
+    number: int
+    findings: tuple[Finding, ...] | None = None

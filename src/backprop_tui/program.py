@@ -15,6 +15,8 @@ from typing import Any
 
 from .errors import UserError
 
+_OURS = str(Path(__file__).parent)
+
 
 @dataclass(frozen=True)
 class Ending:
@@ -60,15 +62,25 @@ class Program:
         """What it is called on the screen."""
         return self.target if ":" in self.target else Path(self.target).name
 
-    def run(self) -> Ending:
+    @property
+    def key(self) -> str:
+        """What tells it from all others."""
+        return self.target if ":" in self.target else str(Path(self._file).resolve())
+
+    def run(self, finish: Callable[[], None] = lambda: None) -> Ending:
         """Run it to its end; an exception that it raises is in the answer, not raised.
 
         `sys.argv`, `sys.path[0]` and ``__main__`` are the program's from here on.
+
+        Args:
+            finish: called at the end, as if the program did it itself.
         """
         sys.argv = [self._file, *self.arguments]
         sys.path[0] = str(self._folder)
         try:
-            return Ending(0, result=self._run())
+            result = self._run()
+            finish()
+            return Ending(0, result=result)
         except SystemExit as exit:
             return _exited(exit)
         except BaseException as error:
@@ -171,6 +183,18 @@ def show(error: BaseException) -> None:
     """Print an exception that nobody caught, as the program's own hook does it."""
     hook = sys.excepthook
     if hook is sys.__excepthook__:
-        traceback.print_exception(error)
+        print(told(error), end="", file=sys.stderr)
     else:
         hook(type(error), error, error.__traceback__)
+
+
+def told(error: BaseException) -> str:
+    """An exception with its traceback, without the frames of the debugger."""
+    told = traceback.TracebackException.from_exception(error)
+    chain: list[traceback.TracebackException | None] = [told]
+    for each in chain:
+        if each is not None:
+            frames = [frame for frame in each.stack if not frame.filename.startswith(_OURS)]
+            each.stack = traceback.StackSummary.from_list(frames)
+            chain += [each.__cause__, each.__context__]
+    return "".join(told.format())

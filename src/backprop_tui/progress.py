@@ -28,7 +28,7 @@ class Progress:
     def __enter__(self) -> Progress:
         if self._terminal.isatty():
             self._before = sys.stdout, sys.stderr
-            sys.stdout, sys.stderr = _Watched(sys.stdout, self), _Watched(sys.stderr, self)  # type: ignore[assignment]
+            sys.stdout, sys.stderr = _Watched(sys.stdout, self), _Watched(sys.stderr, self)
         return self
 
     def __exit__(

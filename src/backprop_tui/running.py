@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
+from torch import Tensor
+
 from .diagnose import Diagnosis
 from .finding import Finding
 from .judge import Judged, judge
@@ -36,6 +38,7 @@ class Stop:
 
     Attributes:
         why: what made it stop, in words.
+        examine: what is wrong with the training so far, told the passes of this step by hand.
         op: the op that it is about, if it is about one.
         partial: whether the step has not come to its end.
         error: the exception that ended the program.
@@ -45,7 +48,7 @@ class Stop:
     tape: Tape
     why: str
     losses: dict[int, float]
-    findings: tuple[Finding, ...]
+    examine: Callable[[Sequence[Judged]], Sequence[Finding]]
     op: Op | None = None
     partial: bool = False
     error: BaseException | None = None
@@ -99,17 +102,20 @@ class Running:
         tape = stepper.so_far()
         if not tape.ops:
             return False
-        found = self._diagnosis.examine(tape, self.pace.number, error)
         why = f"{type(error).__name__}: {error}"
-        self._show(Stop(self.pace.number, tape, why, self.losses, found, None, True, error))
+        self._show(self._stop(max(1, self.pace.number), tape, why, partial=True, error=error))
         return True
 
-    def stop_here(self, why: str) -> bool:
-        """Show the step under way as it is so far; False if it is not recorded."""
+    def stop_here(self, why: str, loss: Tensor | None = None) -> bool:
+        """Show the step under way as it is so far, as if `loss` were differentiated here.
+
+        False if the step is not recorded.
+        """
         stepper = self.pace.stepper
         if stepper is None:
             return False
-        self._partial(self.pace.number, stepper.so_far(), why, None)
+        tape = stepper.so_far() if loss is None else stepper.as_if(loss)
+        self._show(self._stop(self.pace.number, tape, why, partial=True))
         return True
 
     def _wanted(self, number: int) -> bool:
@@ -127,10 +133,7 @@ class Running:
             tape = stepper.so_far()
             why, op = self._why(self._moment(number, tape))
             if why:
-                self._partial(number, tape, why, op)
-
-    def _partial(self, number: int, tape: Tape, why: str, op: Op | None) -> None:
-        self._show(Stop(number, tape, why, self.losses, (), op, partial=True))
+                self._show(self._stop(number, tape, why, op, partial=True))
 
     def _ended(self, number: int, tape: Tape) -> None:
         moment = self._moment(number, tape)
@@ -139,8 +142,22 @@ class Running:
             return
         why, op = self._why(moment)
         if why:
-            found = tuple(moment.findings())
-            self._show(Stop(number, tape, why, self.losses, found, op))
+            self._show(self._stop(number, tape, why, op))
+
+    def _stop(
+        self,
+        number: int,
+        tape: Tape,
+        why: str,
+        op: Op | None = None,
+        partial: bool = False,
+        error: BaseException | None = None,
+    ) -> Stop:
+        def examine(judged: Sequence[Judged]) -> Sequence[Finding]:
+            self._diagnosis.examine(tape, number, error, judged)
+            return self._diagnosis.findings
+
+        return Stop(number, tape, why, self.losses, examine, op, partial, error)
 
     def _moment(self, number: int, tape: Tape) -> Moment:
         if tape.backwards:

@@ -79,7 +79,7 @@ def check_program(
             result.backward()
         rest = pace.stepper.so_far() if pace.stepper is not None else taping.Tape()
         if ending.error is not None:
-            diagnosis.examine(rest, pace.number, ending.error)
+            diagnosis.examine(rest, max(1, pace.number), ending.error)
         else:
             with suppress(Enough):
                 pace.finish()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from abc import ABC, abstractmethod
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from copy import deepcopy
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from .finding import Finding
 from .steps import Trace
 from .tape import Backward, Op
 
@@ -73,11 +74,14 @@ class Session(ABC):
         title: what is being debugged.
         iterations: the last iteration there is (the first is 1).
         losses: iteration -> loss, for those visited.
+        begin: the iteration to open at; `first` the first that can still be visited.
     """
 
     title: str
     iterations: int
     losses: dict[int, float]
+    begin: int = 1
+    first: int = 1
 
     @abstractmethod
     def trace(self, iteration: int) -> Trace:
@@ -108,6 +112,14 @@ class Session(ABC):
                 there, and what is judged by then is in the trace.
         """
         return self.trace(iteration)
+
+    def findings(self, trace: Trace) -> Sequence[Finding]:
+        """What is wrong with a training step, as far as it is judged; the worst first."""
+        return ()
+
+    def call_of(self, finding: Finding, trace: Trace) -> int | None:
+        """The op of this trace that a finding is about; None for none, or for another step's."""
+        return None
 
     def into(self, trace: Trace, group: int) -> Trace | None:
         """One op of a trace, line by line; None where its lines are there already."""

@@ -18,9 +18,9 @@ from .taping import Taping
 class Stepper(Recorder):
     """Records a program and cuts it into training steps.
 
-    A step ends where the next begins: at the first differentiable op after a backward pass, so
-    that forward, loss, backward and update are all on it. A backward pass that creates a
-    graph ends none: what comes after is made of its gradients.
+    A step begins with a differentiable op, and ends where the next begins: with the first one
+    after a backward pass, so that forward, loss, backward and update are all on it. A backward
+    pass that creates a graph ends none: what comes after is made of its gradients.
 
     Args:
         on_begin: told that a step begins; `on_step` that one has ended, with its tape;
@@ -41,7 +41,7 @@ class Stepper(Recorder):
         super().__init__(None, new_tape(), discover=True)
         self._on_step, self._on_begin, self._on_backward = on_step, on_begin, on_backward
         self._inside, self._new_tape = inside, new_tape
-        self._whole = True  # whether the tape begins where a step does; else it is dropped
+        self._whole = False  # whether a step has begun; what comes before is dropped
         self._differentiating = False
         self._retired = False
 
@@ -71,9 +71,9 @@ class Stepper(Recorder):
                 self.__exit__(None, None, None)
         return self._retired
 
-    def wake(self, whole: bool) -> None:
-        """Look again, from the next step on, or from here if that is where a step begins."""
-        self._retired, self._whole = False, whole
+    def wake(self) -> None:
+        """Look, from the next step on."""
+        self._retired = self._whole = False
         self._taping = Taping(self._names)
         if not self._depth:
             self._modules.clear()
@@ -110,7 +110,7 @@ class Stepper(Recorder):
         following = Taping(self._names)
         call = following.before(name, function, args, kwargs)
         output = run(*args, **kwargs)
-        if any(tensor.requires_grad for tensor in tensors(output)):
+        if any(tensor.grad_fn is not None for tensor in tensors(output)):
             self._next(following)
         else:
             call = self._taping.before(name, function, args, kwargs)
@@ -205,7 +205,7 @@ class Pace:
         on_backward: Callable[[int, Stepper], None] = lambda number, stepper: None,
         **options: Any,
     ) -> None:
-        self.number = 1
+        self.number = 0
         self._wanted, self._on_step = wanted, on_step
         self._stepper = Stepper(
             lambda tape: on_step(self.number, tape),
@@ -214,15 +214,15 @@ class Pace:
             **options,
         )
         self._asleep = True
-        self._counted = True  # whether `number` is that of the step under way already
-        self._sequence = 0  # autograd's next number after the last backward pass
+        self._counted = False  # whether `number` is that of the step under way already
+        self._sequence = -1  # autograd's next number after the last backward pass
         self._differentiating = False
         self._engine = private.engine_runs(self._engine_ran)
 
     def __enter__(self) -> Pace:
         self._engine.__enter__()
         if self._wanted(1):
-            self._wake(whole=True)
+            self._wake()
         return self
 
     def __exit__(
@@ -245,9 +245,9 @@ class Pace:
         if not self._asleep:
             self._stepper.finish()
 
-    def _wake(self, whole: bool) -> None:
+    def _wake(self) -> None:
         self._asleep = False
-        self._stepper.wake(whole)
+        self._stepper.wake()
 
     def _begun(self) -> None:
         self.number += 1
@@ -269,5 +269,5 @@ class Pace:
             self._differentiating = False
         self._counted, self._sequence = False, private.next_sequence_number()
         if self._wanted(self.number + 1):
-            self._wake(whole=False)
+            self._wake()
         return result

@@ -5,7 +5,6 @@ from __future__ import annotations
 import statistics
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -15,6 +14,7 @@ from .compare import Verdict
 from .errors import UserError
 from .finding import Finding, Severity
 from .judge import Judged
+from .spots import Spot
 from .tape import Op, Tape
 from .variables import tensor_names
 
@@ -94,24 +94,6 @@ class Until:
             raise UserError(f"{self.source}: {type(error).__name__}: {error}") from error
 
 
-@dataclass(frozen=True)
-class Spot:
-    """A place in the program: ``train.py:42``, a module's path, or the name of an op."""
-
-    text: str
-
-    def find(self, tape: Tape) -> Op | None:
-        """The first op of a step that stands there."""
-        return next((op for op in tape.ops if self._is(op)), None)
-
-    def _is(self, op: Op) -> bool:
-        file, colon, line = self.text.rpartition(":")
-        if colon and line.isdigit():
-            source = op.source
-            return source is not None and source.line == int(line) and _ends(source.file, file)
-        return self.text == op.name or (bool(op.module) and self.text == op.module)
-
-
 @dataclass
 class Stops:
     """All reasons to stop. With none, a program stops at its first step.
@@ -140,7 +122,7 @@ class Stops:
     def why(self, moment: Moment) -> tuple[str, Op | None]:
         """Why to stop at a step, "" for no reason, and the op to show."""
         for spot in self.spots:
-            if (op := spot.find(moment.tape)) is not None:
+            if (op := _found(spot, moment.tape)) is not None:
                 return f"breakpoint {spot.text}", op
         for condition in self.until:
             if reason := condition.holds(moment):
@@ -150,6 +132,16 @@ class Stops:
     def within(self, number: int) -> bool:
         """Whether a step may be recorded."""
         return self.first <= number and (self.last is None or number <= self.last)
+
+
+def _found(spot: Spot, tape: Tape) -> Op | None:
+    """The first op of a step that stands at a place."""
+    for op in tape.ops:
+        source = op.source
+        file, line = (source.file, source.line) if source else ("", 0)
+        if spot.holds(op.name, op.module, file, line):
+            return op
+    return None
 
 
 def norm(tensor: Tensor) -> float:
@@ -191,9 +183,3 @@ def _computed(tape: Tape) -> Iterator[tuple[str, Tensor]]:
 
 def _different(judged: Judged) -> Iterator[Op]:
     return (op for op in judged.ops if judged.isolated[op.index] is Verdict.DIFFERENT)
-
-
-def _ends(file: str, given: str) -> bool:
-    """Whether a path is the given one, or ends in it."""
-    parts = Path(given).parts
-    return Path(file).parts[-len(parts) :] == parts

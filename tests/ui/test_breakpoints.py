@@ -34,14 +34,14 @@ def test_a_name_that_is_not_bound_yet_is_false() -> None:
 
 def test_a_condition_stops_where_it_becomes_true_and_only_there() -> None:
     points = Breakpoints()
-    points.add("loss < 10")
+    points.add("loss < 10", trace(None))
     here = trace(None, 20.0, 5.0, 4.0)
     assert [points.becomes_true(here, step) for step in range(4)] == [False, False, True, False]
 
 
 def test_the_iteration_can_be_named() -> None:
     points = Breakpoints()
-    points.add("iteration == 3")
+    points.add("iteration == 3", trace(None))
     assert points.becomes_true(trace(None), 0)
 
 
@@ -49,16 +49,16 @@ def test_ops_toggle_and_conditions_are_kept_once() -> None:
     points = Breakpoints()
     assert points.toggle(4) and not points.toggle(4)
     assert not points
-    points.add("loss < 1")
-    points.add("loss < 1")
+    points.add("loss < 1", trace(None))
+    points.add("loss < 1", trace(None))
     assert len(points.conditions) == 1 and points
 
 
 def test_losses_alone_decide_only_for_conditions_over_losses() -> None:
     points = Breakpoints()
-    points.add("loss < 1 and iteration > 2")
+    points.add("loss < 1 and iteration > 2", trace(None))
     assert points.only_loss
-    points.add("x3.sum() == 0")
+    points.add("x3.sum() == 0", trace(None))
     assert not points.only_loss
     points.conditions.pop()
     points.toggle(1)

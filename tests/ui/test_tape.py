@@ -56,7 +56,7 @@ def steps(screen: Screen) -> list[str]:
 
 
 async def test_modules_are_headings_under_headings(tape: bp.Tape) -> None:
-    async with shown(TapeSession(tape)) as screen:
+    async with shown(TapeSession.of(tape)) as screen:
         lines = screen.lines("steps")
         assert " ▾ blocks Sequential" in lines
         assert "  ▾ 0 Block" in lines
@@ -67,7 +67,7 @@ async def test_a_composite_is_a_heading_over_its_ops() -> None:
     layer = nn.TransformerEncoderLayer(8, 2, 8, dropout=0.0, batch_first=True)
     with bp.record(layer) as tape:
         layer(torch.randn(1, 3, 8)).sum().backward()
-    async with shown(TapeSession(tape)) as screen:
+    async with shown(TapeSession.of(tape)) as screen:
         lines = screen.lines("steps")
         call = next(i for i, line in enumerate(lines) if "multi_head_attention_forward" in line)
         assert "self_attn MultiheadAttention" in lines[call - 2]
@@ -75,7 +75,7 @@ async def test_a_composite_is_a_heading_over_its_ops() -> None:
 
 
 async def test_folding_all_and_a_heading_says_the_worst_below_it(tape: bp.Tape) -> None:
-    async with shown(TapeSession(tape)) as screen:
+    async with shown(TapeSession.of(tape)) as screen:
         await screen.press("end", "minus")
         lines = steps(screen)
         assert any(line.startswith("▸ norm LayerNorm") and "≈" in line for line in lines)
@@ -96,7 +96,7 @@ async def test_an_op_as_a_capsule_from_outside_and_inside(
 
 
 async def test_stepping_into_an_op_and_back_out_to_the_same_place(tape: bp.Tape) -> None:
-    async with shown(TapeSession(tape)) as screen:
+    async with shown(TapeSession.of(tape)) as screen:
         await screen.press("f", "f", "s", "s")
         assert screen.name == "dx50"
         await screen.press("i")
@@ -116,14 +116,14 @@ async def test_stepping_into_an_op_and_back_out_to_the_same_place(tape: bp.Tape)
 
 
 async def test_the_end_of_an_op_leads_back_out(tape: bp.Tape) -> None:
-    async with shown(TapeSession(tape)) as screen:
+    async with shown(TapeSession.of(tape)) as screen:
         await screen.press("i", "end", "s")
         assert trace_of(screen).title == "tape" and screen.place == (1, 0)
         assert screen.debugger.inside is None
 
 
 async def test_what_has_no_lines_says_so(tape: bp.Tape) -> None:
-    async with shown(TapeSession(tape)) as screen:
+    async with shown(TapeSession.of(tape)) as screen:
         await screen.press("s", "i")
         assert any("arange has no rule" in m for m in screen.messages())
 
@@ -168,7 +168,7 @@ async def test_a_check_runs_beside_the_screen_is_stopped_and_goes_on(
 
 
 async def test_words_find_steps_while_they_are_typed(tape: bp.Tape) -> None:
-    async with shown(TapeSession(tape)) as screen:
+    async with shown(TapeSession.of(tape)) as screen:
         await screen.press("slash", *"gelu")
         found = [line for line in steps(screen) if "gelu" in line]
         assert len(found) == 4 and not any("layer_norm(" in line for line in steps(screen))
@@ -184,7 +184,7 @@ async def test_words_find_steps_while_they_are_typed(tape: bp.Tape) -> None:
 
 
 async def test_a_verdict_and_a_health_are_words(tape: bp.Tape) -> None:
-    async with shown(TapeSession(tape)) as screen:
+    async with shown(TapeSession.of(tape)) as screen:
         await screen.press("slash", *"rounding norm1")
         found = [line for line in steps(screen) if "=" in line]
         assert found and all("layer_norm′" in line for line in found)
@@ -195,7 +195,7 @@ async def test_a_verdict_and_a_health_are_words(tape: bp.Tape) -> None:
 async def test_a_forward_tape_says_what_it_lacks() -> None:
     with bp.record() as tape:
         torch.softmax(torch.ones(2) * 3, 0)
-    async with shown(TapeSession(tape)) as screen:
+    async with shown(TapeSession.of(tape)) as screen:
         assert any("nothing was differentiated" in m for m in screen.messages())
         await screen.press("s", "s", "s")
         assert screen.place == (1, 2)

@@ -23,7 +23,7 @@ def trace() -> Trace:
     model, ids = GPT(), torch.randint(50, (2, 17))
     with bp.record(model) as tape:
         model.loss(ids).backward()
-    return TapeSession(tape).judge(1)
+    return TapeSession.of(tape).judge(1)
 
 
 def test_every_step_stands_once_under_its_headings(trace: Trace) -> None:

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from textual.theme import Theme
 
     from ..session import Session
+    from ..settings import Settings
     from ..steps import Trace
     from .debugger import Debugger
 
@@ -96,15 +97,19 @@ class BackpropApp(App[None]):
     async def _start(self) -> None:
         """The first frame is painted: build the panes, while a thread imports torch."""
         self._load()
-        from .debugger import Debugger
-
-        self._debugger = Debugger(*self._opening)
+        self._debugger = self.make_debugger(*self._opening)
         await self.push_screen(self._debugger)
         folded = self._settings.state.get("folded", [])
         self._debugger.restore(folded, self._settings.state.get("charts") is True)
         self._debugger.waiting("importing torch…")
         self._built.set()
         self._tell_messages()
+
+    def make_debugger(self, title: str, intro: str) -> Debugger:
+        """The main screen."""
+        from .debugger import Debugger
+
+        return Debugger(title, intro)
 
     @work(thread=True)
     def _load(self) -> None:
@@ -123,7 +128,7 @@ class BackpropApp(App[None]):
             return
         try:
             session = self._open_session()
-            trace = session.trace(1)
+            trace = session.trace(session.begin)
             prepare(trace)
         except UserError as error:
             self.user_error = error
@@ -174,16 +179,23 @@ def launch(open_session: Callable[[], Session], title: str = "", intro: str = ""
     Raises:
         UserError: what `open_session` raised, once the terminal is back.
     """
-    from ..settings import APPLICATION, Settings
-    from .terminal import guard
+    from ..settings import APPLICATION
 
     gc.disable()  # until torch is imported, which makes next to no garbage
+    return run(lambda settings: BackpropApp(open_session, title or APPLICATION, settings, intro))
+
+
+def run(make: Callable[[Settings], BackpropApp]) -> int:
+    """Run an app, made for the user's settings, on the terminal until it is left; see `launch`."""
+    from ..settings import Settings
+    from .terminal import guard
+
     settings = Settings.load()
     if settings.keys:
         settings.check_keys(binding_ids())
     settings.check_theme([theme.name for theme in themes()] + list(BUILTIN_THEMES))
     with guard():
-        app = BackpropApp(open_session, title or APPLICATION, settings, intro)
+        app = make(settings)
         app.run()
     if app.user_error is not None:
         raise app.user_error
@@ -192,7 +204,7 @@ def launch(open_session: Callable[[], Session], title: str = "", intro: str = ""
 
 def binding_ids() -> set[str]:
     """The names of all actions that a key can be bound to."""
-    from . import debugger  # noqa: F401 - imported for the keys that it binds
+    from . import debugger, stopped  # noqa: F401 - imported for the keys that they bind
     from .dialogs import breakpoints, evaluate, forms, goto, help  # noqa: F401
 
     classes: list[type[DOMNode]] = [DOMNode]

@@ -1,4 +1,4 @@
-"""Where ``c`` stops: on an op, or where a condition becomes true."""
+"""Where ``c`` stops: on an op, at a place, or where a condition becomes true."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from types import CodeType
 from typing import TYPE_CHECKING, Any
 
 from ..errors import UserError
+from ..spots import Spot
 
 if TYPE_CHECKING:
     from ..steps import Trace
@@ -56,30 +57,49 @@ class Breakpoints:
     """All of them. Ops are told by their number in the trace, which every iteration shares."""
 
     groups: set[int] = field(default_factory=set)
+    spots: list[Spot] = field(default_factory=list)
     conditions: list[Condition] = field(default_factory=list)
 
     def __bool__(self) -> bool:
-        return bool(self.groups or self.conditions)
+        return bool(self.groups or self.spots or self.conditions)
 
     def toggle(self, group: int) -> bool:
         """Set or clear the breakpoint on an op; whether it is set now."""
         self.groups ^= {group}
         return group in self.groups
 
-    def add(self, source: str) -> None:
-        """Set a breakpoint on a condition, once.
+    def add(self, source: str, trace: Trace) -> None:
+        """Set a breakpoint at a place of the trace, at a line, or on a condition, once.
 
         Raises:
-            UserError: if it is not an expression.
+            UserError: if it is no place and not an expression.
         """
+        spot = Spot(source)
+        if Spot.may_be(source) and (spot.is_line or at(spot, trace)):
+            if spot not in self.spots:
+                self.spots.append(spot)
+            return
         condition = Condition.parse(source)
         if condition not in self.conditions:
             self.conditions.append(condition)
 
+    def stopping(self, trace: Trace) -> set[int]:
+        """The groups of a trace with a breakpoint."""
+        return self.groups.union(*(at(spot, trace) for spot in self.spots))
+
+    def settle(self, trace: Trace) -> None:
+        """Turn breakpoints on ops into places, which hold in other steps of a program too."""
+        for number in self.groups:
+            group = trace.groups[number]
+            place = f"{group.source[0]}:{group.source[1]}" if group.source else group.op
+            if Spot(place) not in self.spots:
+                self.spots.append(Spot(place))
+        self.groups.clear()
+
     @property
     def only_loss(self) -> bool:
         """Whether the losses alone tell where to stop."""
-        return not self.groups and all(c.only_loss for c in self.conditions)
+        return not self.groups and not self.spots and all(c.only_loss for c in self.conditions)
 
     def becomes_true(self, trace: Trace, step: int) -> bool:
         """Whether a condition holds at a step that did not hold at the one before it."""
@@ -91,6 +111,15 @@ class Breakpoints:
             return bool(holding)
         earlier = scope(trace, step - 1)
         return any(not c.holds(earlier) for c in holding)
+
+
+def at(spot: Spot, trace: Trace) -> set[int]:
+    """The groups of a trace that stand at a place."""
+    return {
+        group.index
+        for group in trace.groups
+        if spot.holds(group.op, group.layer, *(group.source or ("", 0)))
+    }
 
 
 def scope(trace: Trace, step: int) -> dict[str, Any]:

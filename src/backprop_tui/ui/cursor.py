@@ -125,6 +125,12 @@ def before(trace: Trace, at: int, kind: Callable[[Step], object]) -> int | None:
     return starts[number] if number >= 0 else None
 
 
+def step_of_call(trace: Trace, call: int | None) -> int | None:
+    """The first step of an op, by its number on the tape; on the way back where it is on it."""
+    found = [group for group in trace.groups if group.call == call and group.steps]
+    return found[-1].steps[0] if call is not None and found else None
+
+
 def phase_end(trace: Trace, at: int) -> int | None:
     """The last step of this phase, or of the next one if it is there already."""
     ends = [start - 1 for start in index(trace).runs[phase_of][1:]] + [len(trace.steps) - 1]

@@ -20,6 +20,7 @@ from textual.widget import Widget
 from . import cursor, rows
 from .charts import GradientNorms, LossCurve
 from .inspector import Inspector
+from .panes.findings import FindingsPane
 from .panes.keys import KeyLine
 from .panes.now import NowLine
 from .panes.source import CodeView, SourcePane
@@ -36,8 +37,10 @@ if TYPE_CHECKING:
     from ..session import Session
     from ..steps import Step, Trace
 
-PANES = ("steps", "forward", "manual", "autograd", "source", "inspector")
+PANES = ("steps", "forward", "manual", "autograd", "source", "inspector", "findings")
 PANE = Binding.Group("pane")
+BESIDE_STEPS = ("steps", "findings")
+"""The panes that are in sight whatever the tab."""
 VALUE_PANES = ("forward", "manual", "autograd")
 FORWARD_HELP = (
     "What goes in and what the model computes from it, up to the loss. Space folds a tensor "
@@ -104,6 +107,7 @@ class Frame(Screen[None]):
         with Container(id="body"):
             with Vertical(id="steps-cell"):
                 yield StepsPane(id="steps")
+                yield FindingsPane(id="findings")
                 yield WatchPane(id="watches")
             yield PaneTabs(id="tabs")
             yield ValuePane("2 forward", FORWARD_HELP, id="forward")
@@ -195,12 +199,26 @@ class Frame(Screen[None]):
         assert self.session is not None
         self.query_one(LossCurve).update_losses(dict(self.session.losses), trace.iteration)
         self.query_one(GradientNorms).update_norms(trace.gradient_norms)
+        self.query_one(FindingsPane).show(self.session.findings(trace))
+
+    @on(FindingsPane.Chosen)
+    def _finding_chosen(self, message: FindingsPane.Chosen) -> None:
+        """Go to the op of a finding, with its words in the inspector."""
+        finding, trace = message.finding, self.trace
+        assert trace is not None and self.session is not None
+        at = cursor.step_of_call(trace, self.session.call_of(finding, trace))
+        if at is not None:
+            self.show(trace, at)
+        self._show_tab("inspector")
+        self.show_text(f"{finding.severity.glyph} {finding.kind}", str(finding))
 
     def _show_status(self) -> None:
         assert self.trace is not None and self.session is not None
         trace, at = self.trace, self.cursor
         phase, done, of = cursor.phase_progress(trace, at)
         fault = cursor.first_fault(trace)
+        findings = self.session.findings(trace)
+        wrong = next((f.kind for f in findings if f.severity != "note"), "")
         self._status = Status(
             trace.title,
             trace.iteration,
@@ -212,7 +230,7 @@ class Frame(Screen[None]):
             len(trace.steps),
             precise(trace.loss) if phase != "forward" else "…",
             tuple((v.value, v.glyph, n) for v, n in cursor.tally(trace, at).items()),
-            fault[1] if fault and fault[0] <= at else "",
+            wrong or (fault[1] if fault and fault[0] <= at else ""),
         )
         self.query_one(StatusLine).show(self._status)
 
@@ -252,9 +270,9 @@ class Frame(Screen[None]):
 
     def action_focus_pane(self, pane: str) -> None:
         """Go to a pane, bringing it into sight."""
-        if pane != "steps":
+        if pane not in BESIDE_STEPS:
             self._show_tab(pane)
-        if pane == "inspector" or (pane != "steps" and self.has_class("-narrow")):
+        if pane == "inspector" or (pane not in BESIDE_STEPS and self.has_class("-narrow")):
             self.remove_class("-charts")  # they stand in its place
         if self.has_class("-zoomed"):
             self._zoom(pane)

@@ -51,13 +51,13 @@ class Seek(Moves):
         if self.trace is not None:
             trace, at = self.outside()
             group = trace.groups[trace.steps[at].group]
-            names = {g.index: f"{g.phase}: {g.title}" for g in trace.groups}
-            dialog = BreakpointDialog(self.breakpoints, group.index, names)
+            dialog = BreakpointDialog(self.breakpoints, group.index, trace)
             self.app.push_screen(dialog, self._breakpoints_changed)
 
     def _breakpoints_changed(self, _result: None) -> None:
-        marked = self.breakpoints.groups if self.inside is None else frozenset()
-        self.query_one(StepsPane).mark(marked)
+        if self.trace is not None:
+            marked = self.breakpoints.stopping(self.trace) if self.inside is None else set()
+            self.query_one(StepsPane).mark(marked)
 
     def show(self, trace: Trace, step: int) -> None:
         super().show(trace, step)
@@ -98,9 +98,9 @@ class Seek(Moves):
         self.app.call_from_thread(self._sought, trace, end if stop is None else stop, stop is None)
 
     def _stop_in(self, trace: Trace, at: int, direction: int) -> int | None:
-        points = self.breakpoints
+        points, groups = self.breakpoints, self.breakpoints.stopping(trace)
         return cursor.next_stop(
-            trace, at, direction, points.groups, lambda step: points.becomes_true(trace, step)
+            trace, at, direction, groups, lambda step: points.becomes_true(trace, step)
         )
 
     def _skip(self, iteration: int, direction: int, report: Callable[[int], bool]) -> int:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import ctypes
+import gc
 import os
 import signal
 import sys
@@ -118,6 +119,56 @@ def guard() -> Iterator[None]:
         message = diversion.close()
         if message:
             print(message, end="", file=sys.stderr)
+
+
+@contextlib.contextmanager
+def within_a_program() -> Iterator[None]:
+    """An app in the middle of a running program, which finds everything as it was.
+
+    Its signal handlers, its event loop, its garbage collector, and a stdin that is no terminal.
+    """
+    handlers = {number: signal.getsignal(number) for number in _SIGNALS}
+    loop = asyncio._get_running_loop()
+    collecting, stdin = gc.isenabled(), sys.__stdin__
+    asyncio._set_running_loop(None)
+    try:
+        with _keyboard() as keyboard:
+            sys.__stdin__ = keyboard  # type: ignore[misc, assignment]
+            yield
+    finally:
+        sys.__stdin__ = stdin  # type: ignore[misc]
+        asyncio._set_running_loop(loop)
+        gc.unfreeze()
+        (gc.enable if collecting else gc.disable)()
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
+
+
+_SIGNALS = (
+    *(signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGWINCH),
+    *(signal.SIGTSTP, signal.SIGCONT),
+)
+
+
+@contextlib.contextmanager
+def _keyboard() -> Iterator[TextIO | None]:
+    """Where the keys come from: the terminal itself, where stdin is the program's data."""
+    if sys.__stdin__ is not None and not sys.__stdin__.closed and sys.__stdin__.isatty():
+        yield sys.__stdin__
+    else:
+        with open("/dev/tty", encoding="utf-8") as terminal:
+            yield terminal
+
+
+def at_hand() -> bool:
+    """Whether there is a terminal to draw on and to type at."""
+    streams = (sys.__stdout__, sys.__stderr__)
+    drawn = any(stream is not None and stream.isatty() for stream in streams)
+    try:
+        with _keyboard():
+            return drawn
+    except OSError:
+        return False
 
 
 def _the_terminal(out: TextIO, err: TextIO) -> TextIO:

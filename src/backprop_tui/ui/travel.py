@@ -61,8 +61,8 @@ class Travel(Frame):
         """Go to a place, at once if its iteration is here, else by a worker."""
         if self.session is None or self.trace is None:
             return
-        if not 1 <= place.iteration <= self.session.iterations:
-            end = "first" if place.iteration < 1 else "last"
+        if not self.session.first <= place.iteration <= self.session.iterations:
+            end = "first" if place.iteration < self.session.first else "last"
             self.notify(f"this is the {end} iteration", timeout=2)
             return
         here = Place(self.trace.iteration, self.cursor, self.inside)
