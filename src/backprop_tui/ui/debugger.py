@@ -45,8 +45,12 @@ class Debugger(Desk):
         self.session = session
         self.debugged = session.title
         self.show(trace, 0)
-        if trace.warning:
-            self.notify(trace.warning, severity="warning", timeout=15)
+        self.warn(trace.warning)
+
+    def warn(self, warning: str) -> None:
+        """Say why manual and autograd are to differ, or what is lacking, if anything."""
+        if warning:
+            self.notify(warning, severity="warning", timeout=15)
 
     def restore(self, folded: Collection[str], charts: bool) -> None:
         """Take up the view of the last time."""

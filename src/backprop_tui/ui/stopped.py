@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING, ClassVar
 
 from textual.binding import Binding, BindingType
@@ -43,8 +42,8 @@ class Stopped(Debugger):
 
     def open(self, session: Session, trace: Trace) -> None:
         """Begin at what the program stopped for."""
+        super().open(session, trace)
         stop = self._stop_shown
-        super().open(session, replace(trace, warning="") if stop.partial else trace)
         at = step_of_call(trace, stop.op.index) if stop.op is not None else None
         if stop.error is not None:
             self.show(trace, -1)
@@ -54,6 +53,10 @@ class Stopped(Debugger):
             self.show(trace, at)
         if stop.error is None and stop.why != f"step {stop.number}":
             self.notify(stop.why, title="stopped", timeout=4)
+
+    def warn(self, warning: str) -> None:
+        if not self._stop_shown.partial:  # then it goes without saying
+            super().warn(warning)
 
     def go(self, place: Place, *, jump: bool = True) -> None:
         """Beyond the step that the program stands at, it runs on to the next."""

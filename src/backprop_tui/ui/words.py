@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+import textwrap
+from collections.abc import Hashable, Iterable, Sequence
+from itertools import accumulate
 from typing import ClassVar
 
 from rich.text import Text
@@ -12,7 +14,7 @@ from .panes.lines import LinePane
 
 
 class Words(LinePane):
-    """Lines that are cut at the pane's edge, or go on below where `wrapped`."""
+    """Lines that are cut at the pane's edge, or go on below, between words, where `wrapped`."""
 
     BINDINGS: ClassVar[list[BindingType]] = []
 
@@ -31,8 +33,7 @@ class Words(LinePane):
         width = self.line_width
         self._lines = self._text
         if self._wrapped and width > 0:
-            cuts = ((line, range(width, len(line), width)) for line in self._text)
-            self._lines = [part for line, at in cuts for part in line.divide(at)]
+            self._lines = [part for line in self._text for part in _wrapped(line, width)]
         super().forget()
 
     def on_resize(self) -> None:
@@ -46,3 +47,10 @@ class Words(LinePane):
 
     def line_text(self, line: int, width: int) -> Text:
         return self._lines[line].copy()
+
+
+def _wrapped(line: Text, width: int) -> Iterable[Text]:
+    parts = textwrap.wrap(
+        line.plain, width, drop_whitespace=False, replace_whitespace=False, expand_tabs=False
+    )
+    return line.divide(list(accumulate(map(len, parts)))[:-1]) if parts else [line]
