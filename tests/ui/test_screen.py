@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -697,9 +698,9 @@ def failing(error: Exception) -> Callable[[], Any]:
 async def test_a_users_error_leaves_with_code_2() -> None:
     error = UserError("x.npy holds no numbers: give a file with numbers")
     app = BackpropApp(failing(error), "two-layer", PlainSettings())
-    async with app.run_test() as pilot:
-        while app.return_code is None:
-            await pilot.pause(0.01)
+    async with app.run_test():
+        while app.return_code is None:  # a pilot's pause waits for ever in an app that has left
+            await asyncio.sleep(0.01)
     assert (app.return_code, app.user_error) == (2, error)
 
 
