@@ -1,20 +1,21 @@
-"""The rules against autograd on PyTorch's own samples, in float64."""
+"""The rules against autograd on PyTorch's own samples, in float64 and in float32."""
 
 import pytest
 
 from backprop_tui import catalogue
 from tests.rules import op_db
 
-VARIANTS = op_db.variants()
-LISTED = catalogue.verified()
+VARIANTS = {dtype: op_db.variants(dtype) for dtype in op_db.JUDGES}
+LISTED = [(dtype, name) for dtype in op_db.JUDGES for name in catalogue.verified(dtype)]
 
 
-@pytest.mark.parametrize("name", LISTED)
-def test_a_listed_variant_passes_by_rules_alone(name):
-    assert op_db.judge(name, *VARIANTS[name]) == ""
+@pytest.mark.parametrize(("dtype", "name"), LISTED)
+def test_a_listed_variant_passes_by_rules_alone(dtype, name):
+    assert op_db.judge(dtype, name, *VARIANTS[dtype][name]) == ""
 
 
-def test_the_table_lists_every_variant_that_passes():
-    unlisted = [name for name in VARIANTS if name not in set(LISTED)]
-    passing = [name for name in unlisted if op_db.passes(name, *VARIANTS[name])]
+@pytest.mark.parametrize("dtype", op_db.JUDGES)
+def test_the_table_lists_every_variant_that_passes(dtype):
+    unlisted = [name for name in VARIANTS[dtype] if (dtype, name) not in set(LISTED)]
+    passing = [name for name in unlisted if op_db.passes(dtype, name, *VARIANTS[dtype][name])]
     assert not passing, "run: make coverage"

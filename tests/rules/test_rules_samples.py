@@ -6,7 +6,8 @@ from torch.utils._pytree import tree_map
 
 import backprop_tui.rules  # noqa: F401  (registers the rules)
 from backprop_tui.rules.registry import RULES, Make
-from tests.rules.oracle import complaint, finite_difference_complaint
+from tests.rules.oracle import complaint
+from tests.rules.slope import finite_difference_complaint
 
 ALL = sorted({rule.name: rule for rule in RULES.values()}.items())
 EACH_RULE = pytest.mark.parametrize("rule", [rule for _, rule in ALL], ids=[n for n, _ in ALL])

@@ -106,11 +106,10 @@ def threshold(input, threshold, value, inplace=False):
 @rule(F.hardshrink, *spellings("hardshrink"), samples=anywhere)
 def hardshrink(input, lambd=0.5):
     """y = x, but 0 where |x| ≤ λ."""
-    mask = ~(input.abs() <= lambd)
-    y = torch.where(mask, input, 0)
+    y = torch.where(input.abs() <= lambd, 0, input)
 
     def backward(dy):
-        dinput = torch.where(mask, dy, 0)
+        dinput = torch.where(input.abs() > lambd, dy, 0)
         return dinput
 
     return y, backward
@@ -119,11 +118,10 @@ def hardshrink(input, lambd=0.5):
 @rule(F.softshrink, samples=anywhere)
 def softshrink(input, lambd=0.5):
     """y = x moved towards 0 by λ, and 0 where |x| ≤ λ."""
-    mask = ~(input.abs() <= lambd)
-    y = torch.where(mask, input - lambd * input.sign(), 0)
+    y = torch.where(input.abs() <= lambd, 0, input - lambd * input.sign())
 
     def backward(dy):
-        dinput = torch.where(mask, dy, 0)
+        dinput = torch.where(input.abs() > lambd, dy, 0)
         return dinput
 
     return y, backward

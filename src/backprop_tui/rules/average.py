@@ -209,6 +209,7 @@ def interpolate_samples(make):
     yield sample(make(2, 3, 4), scale_factor=1.5)
     yield sample(make(2, 3, 4, 3), (6, 5), mode="bilinear", align_corners=True)
     yield sample(make(1, 2, 4, 3), (6, 2), mode="bicubic")
+    yield sample(make(1, 2, 6, 5), (3, 2), mode="bilinear", antialias=True)
 
 
 @rule(F.interpolate, F.upsample, samples=interpolate_samples)
@@ -228,9 +229,10 @@ def interpolate(
     matrices = []
     for d in range(n):
         units = torch.eye(input.shape[2 + d], dtype=input.dtype, device=input.device)
-        wanted = None if size is None else (each(size, n)[d], 1)
+        columns = units[None, :, :, None].repeat(1, 1, 1, 2)  # of one, antialias makes a mistake
+        wanted = None if size is None else (each(size, n)[d], 2)
         factor = None if scale_factor is None else (factors(scale_factor, n)[d], 1.0)
-        columns = F.interpolate(units[None, :, :, None], wanted, factor, *options)
+        columns = F.interpolate(columns, wanted, factor, *options)
         matrices.append(columns[0, :, :, 0].t())
     y = apply_along(matrices, input)
 

@@ -130,12 +130,16 @@ def mish(input, inplace=False):
 
 @rule(F.softsign, samples=anywhere)
 def softsign(input):
-    """y = x/(1 + |x|), dy/dx = 1/(1 + |x|)²."""
+    """y = x/(1 + |x|), dy/dx = 1/(1 + |x|)². Of a complex x, |x| takes the part along x."""
     width = 1 + input.abs()
     y = input / width
 
     def backward(dy):
-        dinput = dy / (width * width)
+        if input.is_complex():
+            dwidth = -(dy * y).real / width
+            dinput = dy / width + dwidth * input.sgn().conj()
+        else:
+            dinput = dy / (width * width)
         return dinput
 
     return y, backward

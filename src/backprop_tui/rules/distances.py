@@ -46,7 +46,7 @@ def l1_loss(input, target, size_average=None, reduce=None, reduction="mean", wei
         dlosses = dy / weight.sum() if weight is not None and reduction == "mean" else dy
         if weight is None:
             dlosses = unreduced(dy, losses, reduction)
-        derror = dlosses * error.sgn()
+        derror = dlosses * error.sgn().conj()
         if weight is not None:
             excess = error.abs() - y if reduction == "mean" else error.abs()
             dweight = dlosses * excess
@@ -69,7 +69,7 @@ def smooth_l1_loss(input, target, size_average=None, reduce=None, reduction="mea
 
     def backward(dy):
         dlosses = unreduced(dy, losses, reduction)
-        slope = torch.where(near, error / (beta or 1), error.sign())
+        slope = torch.where(error.abs() >= beta, error.sign(), error / (beta or 1))
         derror = dlosses * slope
         dinput = unbroadcast(derror, input)
         dtarget = unbroadcast(-derror, target)

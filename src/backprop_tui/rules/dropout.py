@@ -151,7 +151,7 @@ def rrelu(input, lower=1 / 8, upper=1 / 3, training=False, inplace=False):
         units = torch.where(left, -1, 1).to(input.dtype)
         slope = F.rrelu(units, lower, upper, True).abs()
     else:
-        slope = torch.ones_like(input).masked_fill(left, (lower + upper) / 2)
+        slope = torch.where(input > 0, torch.ones_like(input), (lower + upper) / 2)
     y = slope * input
 
     def backward(dy):

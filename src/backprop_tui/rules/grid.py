@@ -72,8 +72,8 @@ def crossed(along, sizes):
 
     All have the shape (batch, points, taps). What lies outside the image has weight 0.
     """
-    index = torch.zeros_like(along[0][0][0]).unsqueeze(-1)
-    weight = torch.ones_like(index)
+    weight = torch.ones_like(along[0][0][0]).unsqueeze(-1)
+    index = torch.zeros_like(weight, dtype=torch.long)
     slopes: list[torch.Tensor] = []
     for found, size in zip(along, sizes, strict=True):
         i, w, s = (torch.stack(parts, -1).unsqueeze(-2) for parts in zip(*found, strict=True))
@@ -82,8 +82,8 @@ def crossed(along, sizes):
         slopes = [(slope.unsqueeze(-1) * w).flatten(-2) for slope in slopes]
         slopes.append((weight.unsqueeze(-1) * s).flatten(-2))
         weight = (weight.unsqueeze(-1) * w).flatten(-2)
-        index = (index.unsqueeze(-1) * size + i).flatten(-2)
-    return index.long(), weight, slopes
+        index = (index.unsqueeze(-1) * size + i.long()).flatten(-2)
+    return index, weight, slopes
 
 
 def grid_samples(make):

@@ -112,11 +112,11 @@ def linear_cross_entropy(
     )
 
     def backward(dy):
-        dlogits, dtarget = loss_backward(dy)
+        dlogits, dtarget, dweight = loss_backward(dy)
         dinput, dcolumns, dbiases = linear_backward(dlogits.reshape(flat.shape))
         dlinear_weight = dcolumns.reshape(linear_weight.shape)
         dlinear_bias = None if linear_bias is None else dbiases.reshape(linear_bias.shape)
-        return dinput, dlinear_weight, dtarget, dlinear_bias
+        return dinput, dlinear_weight, dtarget, dlinear_bias, dweight
 
     return y, backward
 

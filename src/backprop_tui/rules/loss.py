@@ -131,7 +131,8 @@ def cross_entropy(
     w = 1 if weight is None else along(weight, input, dim)
     log_p = input.log_softmax(dim)
     if target.is_floating_point():
-        q = w * (target * (1 - label_smoothing) + label_smoothing / classes)
+        smoothed = target * (1 - label_smoothing) + label_smoothing / classes
+        q = w * smoothed
         losses = -(q * log_p).sum(dim)
         total = input.numel() / classes
     else:
@@ -151,10 +152,13 @@ def cross_entropy(
         dlosses = dy / total if reduction == "mean" else dy
         dlosses = dlosses.expand(losses.shape).unsqueeze(dim)
         dtarget = None
+        dweight = None
         p = log_p.exp()
         if target.is_floating_point():
             dinput = dlosses * (p * q.sum(dim, keepdim=True) - q)
             dtarget = -(1 - label_smoothing) * w * log_p * dlosses
+            if weight is not None:
+                dweight = unbroadcast(-smoothed * log_p * dlosses, w).reshape(weight.shape)
         else:
             dlosses = torch.where(kept.unsqueeze(dim), dlosses, 0)
             dchosen = (1 - label_smoothing) * aim.unsqueeze(dim) * dlosses
@@ -163,6 +167,6 @@ def cross_entropy(
             if label_smoothing:
                 spread = label_smoothing / classes * w * torch.ones_like(p)
                 dinput += dlosses * (p * spread.sum(dim, keepdim=True) - spread)
-        return dinput, dtarget
+        return dinput, dtarget, dweight
 
     return y, backward

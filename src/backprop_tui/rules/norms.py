@@ -112,7 +112,7 @@ def normalize(input, p=2.0, dim=1, eps=1e-12, out=None):
     y = input / safe
 
     def backward(dy):
-        dlength = -(dy * y).sum(dim, keepdim=True) / safe
+        dlength = -as_dtype((dy * y).sum(dim, keepdim=True), length.dtype) / safe
         dlength = torch.where(length >= eps, dlength, 0)
         dinput = dy / safe + norm_backward(dlength)
         return dinput
@@ -227,7 +227,7 @@ def renorm(input, p, dim, maxnorm):
     y = input * factor
 
     def backward(dy):
-        dfactor = (dy * input).sum(others, keepdim=True)
+        dfactor = as_dtype((dy * input).sum(others, keepdim=True), length.dtype)
         dlength = torch.where(over, -dfactor * maxnorm / (length + 1e-7) ** 2, 0)
         dinput = dy * factor + norm_backward(dlength)
         return dinput

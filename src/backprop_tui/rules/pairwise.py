@@ -48,8 +48,8 @@ def logaddexp(input, other):
     y = torch.logaddexp(input, other)
 
     def backward(dy):
-        dinput = unbroadcast(dy * (input - y).exp(), input)
-        dother = unbroadcast(dy * (other - y).exp(), other)
+        dinput = unbroadcast(dy * torch.sigmoid(input - other), input)
+        dother = unbroadcast(dy * torch.sigmoid(other - input), other)
         return dinput, dother
 
     return y, backward
@@ -57,12 +57,12 @@ def logaddexp(input, other):
 
 @rule(*spellings("logaddexp2"), samples=tensor_pairs)
 def logaddexp2(input, other):
-    """y = log₂(2ᵃ + 2ᵇ): each receives its share of the sum."""
+    """y = log₂(2ᵃ + 2ᵇ): each receives its share of the sum, ∂y/∂a = 1/(1 + 2^(b − a))."""
     y = torch.logaddexp2(input, other)
 
     def backward(dy):
-        dinput = unbroadcast(dy * torch.exp2(input - y), input)
-        dother = unbroadcast(dy * torch.exp2(other - y), other)
+        dinput = unbroadcast(dy / (1 + torch.exp2(other - input)), input)
+        dother = unbroadcast(dy / (1 + torch.exp2(input - other)), other)
         return dinput, dother
 
     return y, backward
@@ -114,7 +114,7 @@ def xlogy(input, other):
 
     def backward(dy):
         log = torch.as_tensor(other, dtype=y.dtype, device=y.device).log()
-        flat = torch.as_tensor(input == 0, device=y.device) & (log <= 0)
+        flat = (input == 0) & (other <= 0)
         dinput = unbroadcast(torch.where(flat, 0, dy * log), input)
         dother = unbroadcast(dy * (input / other), other)
         return dinput, dother
@@ -129,7 +129,7 @@ def xlog1py(input, other):
 
     def backward(dy):
         log = torch.as_tensor(other, dtype=y.dtype, device=y.device).log1p()
-        flat = torch.as_tensor(input == 0, device=y.device) & (log <= 0)
+        flat = (input == 0) & (other <= -1)
         dinput = unbroadcast(torch.where(flat, 0, dy * log), input)
         dother = unbroadcast(dy * (input / (1 + other)), other)
         return dinput, dother

@@ -115,18 +115,20 @@ def clamp_samples(make):
 def clamp(input, min=None, max=None):
     """x kept in [min, max]; where it hits a bound, its cotangent goes to the bound.
 
-    At a bound exactly it stays with x. Where min > max, y is max.
+    At a bound exactly it stays with x, and NaN hits none. Where min > max, y is max; where they
+    are equal, PyTorch lets nothing flow to either.
     """
     y = torch.clamp(input, min, max)
 
     def backward(dy):
-        low = torch.zeros_like(dy, dtype=torch.bool) if min is None else input < min
-        high = torch.zeros_like(dy, dtype=torch.bool) if max is None else input > max
+        nowhere = torch.zeros_like(dy, dtype=torch.bool)
+        low = nowhere if min is None else input < min
+        high = nowhere if max is None else input > max
+        dinput = torch.where(low | high | input.isnan(), 0, dy)
         if min is not None and max is not None:
-            crossed = torch.as_tensor(min > max, device=dy.device)
-            high = high | (low & crossed)
-            low = low & ~crossed
-        dinput = unbroadcast(torch.where(low | high, 0, dy), input)
+            low = low & (min < max)
+            high = high | (max < min)
+        dinput = unbroadcast(dinput, input)
         dmin = unbroadcast(torch.where(low, dy, 0), min)
         dmax = unbroadcast(torch.where(high, dy, 0), max)
         return dinput, dmin, dmax
@@ -145,9 +147,8 @@ def clamp_min(input, min):
     y = torch.clamp_min(input, min)
 
     def backward(dy):
-        inside = input >= min
-        dinput = unbroadcast(torch.where(inside, dy, 0), input)
-        dmin = unbroadcast(torch.where(inside, 0, dy), min)
+        dinput = unbroadcast(torch.where(input >= min, dy, 0), input)
+        dmin = unbroadcast(torch.where(input < min, dy, 0), min)
         return dinput, dmin
 
     return y, backward
@@ -159,9 +160,8 @@ def clamp_max(input, max):
     y = torch.clamp_max(input, max)
 
     def backward(dy):
-        inside = input <= max
-        dinput = unbroadcast(torch.where(inside, dy, 0), input)
-        dmax = unbroadcast(torch.where(inside, 0, dy), max)
+        dinput = unbroadcast(torch.where(input <= max, dy, 0), input)
+        dmax = unbroadcast(torch.where(input > max, dy, 0), max)
         return dinput, dmax
 
     return y, backward
@@ -173,14 +173,17 @@ def tied_pairs(make):
 
 @rule(*spellings("maximum"), samples=tied_pairs)
 def maximum(input, other):
-    """The larger of each pair; the cotangent goes to it, and half to each where they tie."""
+    """The larger of each pair; the cotangent goes to it, and half to each where they tie.
+
+    Where either is NaN, so is y, and PyTorch lets the cotangent flow to both.
+    """
     y = torch.maximum(input, other)
 
     def backward(dy):
         tie = input == other
         split = torch.where(tie, dy / 2, dy)
-        dinput = unbroadcast(torch.where(input >= other, split, 0), input)
-        dother = unbroadcast(torch.where(input <= other, split, 0), other)
+        dinput = unbroadcast(torch.where(input < other, 0, split), input)
+        dother = unbroadcast(torch.where(input > other, 0, split), other)
         return dinput, dother
 
     return y, backward
@@ -188,14 +191,17 @@ def maximum(input, other):
 
 @rule(*spellings("minimum"), samples=tied_pairs)
 def minimum(input, other):
-    """The smaller of each pair; the cotangent goes to it, and half to each where they tie."""
+    """The smaller of each pair; the cotangent goes to it, and half to each where they tie.
+
+    Where either is NaN, so is y, and PyTorch lets the cotangent flow to both.
+    """
     y = torch.minimum(input, other)
 
     def backward(dy):
         tie = input == other
         split = torch.where(tie, dy / 2, dy)
-        dinput = unbroadcast(torch.where(input <= other, split, 0), input)
-        dother = unbroadcast(torch.where(input >= other, split, 0), other)
+        dinput = unbroadcast(torch.where(input > other, 0, split), input)
+        dother = unbroadcast(torch.where(input < other, 0, split), other)
         return dinput, dother
 
     return y, backward

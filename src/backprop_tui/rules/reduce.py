@@ -80,7 +80,7 @@ def var(input, dim=None, unbiased=None, keepdim=False, *, correction=None):
 
     def backward(dy):
         dy = unreduce(dy, input, dim, keepdim)
-        slope = 2 / freedom(input, dim, correction) * deviations(input, dim)
+        slope = 2 / freedom(input, dim, correction) * deviations(input, dim).conj()
         dinput = dy * slope
         return dinput
 
@@ -101,7 +101,7 @@ def std(input, dim=None, unbiased=None, keepdim=False, *, correction=None):
     def backward(dy):
         dvar = torch.where(y == 0, 0, dy / (2 * y))
         dvar = unreduce(dvar, input, dim, keepdim)
-        slope = 2 / freedom(input, dim, correction) * deviations(input, dim)
+        slope = 2 / freedom(input, dim, correction) * deviations(input, dim).conj()
         dinput = dvar * slope
         return dinput
 

@@ -35,7 +35,7 @@ def cov(input, *, correction=1, fweights=None, aweights=None):
     def backward(dy):
         dC = dy.reshape(C.shape)
         dx = (dC + dC.mH) @ centered.conj() * w / freedom
-        dinput = dx.reshape(input.shape)
+        dinput = as_dtype(dx.reshape(input.shape), input.dtype)
         daweights = None
         if aweights is not None:
             asked = (dC @ centered.conj() * centered).real.sum(0)
