@@ -7,7 +7,7 @@ and from numbers that are half an eps off.
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from torch import Tensor
@@ -54,7 +54,7 @@ class Trial:
             ours,
             theirs.detach(),
             lambda: self.truth()[part][number],
-            lambda: (self.moved(draw)[part][number] for draw in range(DRAWS)),
+            lambda: _known(self.moved(draw)[part][number] for draw in range(DRAWS)),
             lambda: self.by_autograd()[part][number],
         )
         good = found.verdict in (Verdict.EXACT, Verdict.ROUNDING)
@@ -87,6 +87,10 @@ class Trial:
 
         args, kwargs = tree_map(one, self.call)
         return args, kwargs, [made[id(tensor)] for tensor in self.inputs]
+
+
+def _known(found: Iterable[Tensor | None]) -> Iterator[Tensor]:
+    return (tensor for tensor in found if tensor is not None)
 
 
 def complaint(rule: Rule, function: Function, args: Any, kwargs: Any) -> str:

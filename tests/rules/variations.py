@@ -22,7 +22,9 @@ def strided(tensor: Tensor) -> Tensor:
     """The same numbers, each dimension running the other way through memory, with gaps."""
     wide = torch.empty([2 * size for size in reversed(tensor.shape)], dtype=tensor.dtype)
     turned = wide.permute(list(reversed(range(tensor.dim()))))
-    return turned[(..., *(slice(None, None, 2) for _ in tensor.shape))].copy_(tensor)
+    for dim in range(tensor.dim()):
+        turned = turned[(slice(None),) * dim + (slice(None, None, 2),)]
+    return turned.copy_(tensor)
 
 
 def int32(tensor: Tensor) -> Tensor:

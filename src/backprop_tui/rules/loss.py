@@ -158,7 +158,7 @@ def cross_entropy(
             dinput = dlosses * (p * q.sum(dim, keepdim=True) - q)
             dtarget = -(1 - label_smoothing) * w * log_p * dlosses
             if weight is not None:
-                dweight = unbroadcast(-smoothed * log_p * dlosses, w).reshape(weight.shape)
+                dweight = (-smoothed * log_p * dlosses).sum_to_size(w.shape).reshape(weight.shape)
         else:
             dlosses = torch.where(kept.unsqueeze(dim), dlosses, 0)
             dchosen = (1 - label_smoothing) * aim.unsqueeze(dim) * dlosses

@@ -124,11 +124,11 @@ def clamp(input, min=None, max=None):
         nowhere = torch.zeros_like(dy, dtype=torch.bool)
         low = nowhere if min is None else input < min
         high = nowhere if max is None else input > max
-        dinput = torch.where(low | high | input.isnan(), 0, dy)
+        outside = low | high | input.isnan()
         if min is not None and max is not None:
             low = low & (min < max)
             high = high | (max < min)
-        dinput = unbroadcast(dinput, input)
+        dinput = unbroadcast(torch.where(outside, 0, dy), input)
         dmin = unbroadcast(torch.where(low, dy, 0), min)
         dmax = unbroadcast(torch.where(high, dy, 0), max)
         return dinput, dmin, dmax
