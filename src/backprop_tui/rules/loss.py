@@ -158,7 +158,8 @@ def cross_entropy(
             dinput = dlosses * (p * q.sum(dim, keepdim=True) - q)
             dtarget = -(1 - label_smoothing) * w * log_p * dlosses
             if weight is not None:
-                dweight = (-smoothed * log_p * dlosses).sum_to_size(w.shape).reshape(weight.shape)
+                dw = -smoothed * log_p * dlosses
+                dweight = dw.sum_to_size(along(weight, input, dim).shape).reshape(weight.shape)
         else:
             dlosses = torch.where(kept.unsqueeze(dim), dlosses, 0)
             dchosen = (1 - label_smoothing) * aim.unsqueeze(dim) * dlosses
