@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
+from contextlib import nullcontext
 
 import numpy as np
 import pytest
@@ -12,6 +13,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 import backprop_tui as bp
+from benchmarks.models import Case, resnet18
+from benchmarks.models import mlp as mlp_case
+from benchmarks.models import next_token as language
 
 from .models import GPT, ResNet
 
@@ -88,6 +92,35 @@ def test_observed_or_not_the_bits_are_the_same(make, loss_of):
     plain, seen = trained(make, loss_of, False), trained(make, loss_of, True)
     assert len(plain) == len(seen)
     assert all(torch.equal(a, b) for a, b in zip(plain, seen, strict=True))
+
+
+SMALL: dict[str, Callable[[], Case]] = {
+    "MLP": lambda: mlp_case(16, 3, 8),
+    "MLP with Adam": lambda: mlp_case(32, 8, 4),
+    "GPT": lambda: Case(GPT(), language, (torch.randint(50, (2, 17)),)),
+    "ResNet": lambda: resnet18(),
+}
+
+
+@pytest.mark.parametrize("name", SMALL)
+@pytest.mark.parametrize("autocast", [False, True])
+def test_the_measured_models_train_to_the_same_bits(name, autocast):
+    def after(observed: bool) -> list[Tensor]:
+        torch.manual_seed(0)
+        case = SMALL[name]()
+        kind = torch.optim.Adam if "Adam" in name else torch.optim.SGD
+        stepper = kind(case.parameters(), lr=1e-2)
+        for _ in range(2):
+            with bp.record(case) if observed else nullcontext():
+                stepper.zero_grad()
+                with torch.autocast("cpu", dtype=torch.bfloat16, enabled=autocast):
+                    loss = case(*case.batch)
+                loss.backward()
+                stepper.step()
+        grads = [p.grad for p in case.parameters() if p.grad is not None]
+        return [*case.state_dict().values(), *grads, torch.get_rng_state()]
+
+    assert all(torch.equal(a, b) for a, b in zip(after(True), after(False), strict=True))
 
 
 def test_a_second_recording_inside_one_is_refused_and_the_first_goes_on():

@@ -49,6 +49,11 @@ def unseen() -> AbstractContextManager[None]:
     return disabled
 
 
+def transforming() -> bool:
+    """Whether a transform of torch.func runs: its tensors are wrappers that have no memory."""
+    return torch._C._functorch.peek_interpreter_stack() is not None
+
+
 def next_sequence_number() -> int:
     """The number that autograd will give to the next node it makes in this thread."""
     number: int = torch.autograd._get_sequence_nr()  # type: ignore[attr-defined]

@@ -24,7 +24,7 @@ from torch.overrides import TorchFunctionMode, resolve_name
 
 from . import calls
 from .modules import Modules
-from .private import clipping, function_applied, guardless, patched, unseen
+from .private import clipping, function_applied, guardless, patched, transforming, unseen
 from .rules import registry
 from .tape import Scope, Tape
 from .taping import Taping, Where
@@ -116,6 +116,8 @@ class Recorder(TorchFunctionMode):
         kwargs: Mapping[str, Any] | None = None,
     ) -> Any:
         kwargs = kwargs or {}
+        if transforming():
+            return func(*args, **kwargs)
         name = getattr(func, "__name__", str(func))
         if name == "__get__":
             if func not in calls.PROPERTIES:
