@@ -120,7 +120,7 @@ def left_behind() -> list[Any]:
         nn.Module.zero_grad,
         "apply" in vars(owner),
         torch.nn.utils.clip_grad._clip_grads_with_norm_,
-        torch.autograd._engine_run_backward,
+        vars(torch.autograd)["_engine_run_backward"],
         torch._C._len_torch_function_stack(),
         torch.is_grad_enabled(),
         Recorder._running,
