@@ -154,3 +154,28 @@ def test_conditions_that_are_none():
         Until("loss >")
     with pytest.raises(UserError, match="ZeroDivisionError"):
         stops_of(stops=Stops(until=[Until("1 / 0")]))
+
+
+def test_a_breakpoint_in_the_program_shows_the_step_as_if_it_were_differentiated():
+    import backprop_tui as bp
+
+    def program():
+        w = torch.ones(3, requires_grad=True)
+        for _ in range(2):
+            loss = (w * w).sum()
+            bp.breakpoint(loss)
+            loss.backward()
+        assert w.grad is not None and w.grad.tolist() == [4.0] * 3
+
+    seen = stops_of(Answer.CONTINUE, Answer.CONTINUE, stops=Stops(step=9, first=1), program=program)
+    assert seen == []  # neither step was recorded
+    seen = stops_of(*[Answer.CONTINUE] * 4, program=program)
+    assert [(stop.number, stop.why) for stop in seen] == [(1, "breakpoint"), (2, "breakpoint")]
+    assert all(len(stop.tape.backwards) == 1 for stop in seen)
+
+
+def test_what_watches_is_known_only_as_long_as_it_does():
+    assert Running.current is None
+    with Running(lambda stop: Answer.FINISH) as running:
+        assert Running.current is running
+    assert Running.current is None

@@ -16,11 +16,20 @@ tape's Report · `session` steps and time travel · `lessons/` · `export`, `rep
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .api import Tape, record, rule, sample
+    from .api import Tape, breakpoint, record, rule, sample, watch
     from .assertion import assert_gradients
     from .report import Report
 
-__all__ = ["Report", "Tape", "assert_gradients", "record", "rule", "sample"]
+__all__ = [
+    "Report",
+    "Tape",
+    "assert_gradients",
+    "breakpoint",
+    "record",
+    "rule",
+    "sample",
+    "watch",
+]
 
 _HOMES = dict.fromkeys(__all__, "api") | {"Report": "report", "assert_gradients": "assertion"}
 

@@ -1,12 +1,12 @@
-"""The public Python interface: record, check, show, and rules of one's own."""
+"""The public Python interface: record, check, show, watch, and rules of one's own."""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import cast
 
-from torch import nn
+from torch import Tensor, nn
 
 from . import check as checking
 from . import tape as taping
@@ -14,8 +14,10 @@ from .errors import UserError
 from .recorder import Recorder
 from .report import Report
 from .rules.registry import rule, sample
+from .running import Running
+from .stops import Stops, Until
 
-__all__ = ["Recording", "Tape", "record", "rule", "sample"]
+__all__ = ["Recording", "Tape", "breakpoint", "record", "rule", "sample", "watch"]
 
 
 class Tape(taping.Tape):
@@ -62,3 +64,49 @@ def record(model: nn.Module | None = None) -> Recording:
     Observing changes no bit of what the program computes.
     """
     return Recording(model, Tape())
+
+
+def watch(
+    model: nn.Module | None = None,
+    *,
+    until: str | Sequence[str] = (),
+    step: int | None = None,
+    every: int | None = None,
+) -> Running:
+    """Watch the training steps of this program from here on, and open the screen where told.
+
+    With no reason to stop given, it opens on the first step. ``with watch(…):`` watches a
+    block; else `close` ends it, or the program's end, which leaves the last step unseen.
+
+    Args:
+        model: names parameters and modules; without it the models are found by themselves.
+        until: conditions, as of ``backprop-tui run --until``: ``"nan"``, ``"loss > 2*median"``.
+        step, every: stop at this training step, or at every n-th.
+
+    Raises:
+        UserError: if a condition is none, or there is no terminal to draw on.
+    """
+    from .debugging import watch_from_here
+
+    conditions = [until] if isinstance(until, str) else until
+    return watch_from_here(Stops(step, every, [Until(text) for text in conditions]), model)
+
+
+def breakpoint(loss: Tensor | None = None) -> None:
+    """Open the screen here; also ``PYTHONBREAKPOINT=backprop_tui.breakpoint``.
+
+    In a program that is watched (by ``backprop-tui run`` or `watch`) it shows the step as it is
+    so far. In any other, the next training step is recorded, and shown when it is over.
+
+    Args:
+        loss: show the step as if this were differentiated here. No `.grad` changes; hooks of
+            your own do run.
+
+    Raises:
+        UserError: if there is no terminal to draw on.
+    """
+    running = Running.current
+    if running is None:
+        watch()
+    else:
+        running.stop_here("breakpoint", loss)

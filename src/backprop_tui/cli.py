@@ -359,9 +359,9 @@ def _check(options: argparse.Namespace) -> int:
 def _run(options: argparse.Namespace) -> int:
     if not options.program:
         raise UserError("run what? a script, or -m and a module")
+    from .debugging import debug
     from .program import Program
     from .stops import Stops, Until
-    from .ui.debug import debug
 
     program = Program(options.program[0], options.program[1:], options.module)
     first, last = options.record

@@ -6,10 +6,11 @@ import functools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any
+from typing import Any, ClassVar
 
 from torch import Tensor
 
+from . import private
 from .diagnose import Diagnosis
 from .finding import Finding
 from .judge import Judged, judge
@@ -74,6 +75,8 @@ class Running:
     on_step: Callable[[int, float | None], None] = lambda number, loss: None
     options: dict[str, Any] = field(default_factory=dict)
 
+    current: ClassVar[Running | None] = None
+
     def __post_init__(self) -> None:
         given = self.stops.step or self.stops.every or self.stops.looking
         self._answer = Answer.CONTINUE if given else Answer.NEXT
@@ -82,12 +85,26 @@ class Running:
         self._diagnosis = Diagnosis()
         self.pace = Pace(self._wanted, self._ended, self._differentiated, **self.options)
 
-    def __enter__(self) -> Running:
-        self.pace.__enter__()
+    def start(self) -> Running:
+        """Watch from here on."""
+        if Running.current is not self:
+            self.pace.__enter__()
+            Running.current = self
         return self
 
-    def __exit__(self, *error: Any) -> None:
-        self.pace.__exit__(*error)
+    def __enter__(self) -> Running:
+        return self.start()
+
+    def __exit__(self, kind: object, *error: Any) -> None:
+        if kind is None:
+            self.finish()
+        self.close()
+
+    def close(self) -> None:
+        """Watch no longer."""
+        if Running.current is self:
+            Running.current = None
+            self.pace.__exit__(None, None, None)
 
     def finish(self) -> None:
         """The program has come to its end."""
@@ -114,8 +131,9 @@ class Running:
         stepper = self.pace.stepper
         if stepper is None:
             return False
-        tape = stepper.so_far() if loss is None else stepper.as_if(loss)
-        self._show(self._stop(self.pace.number, tape, why, partial=True))
+        with private.apart():
+            tape = stepper.so_far() if loss is None else stepper.as_if(loss)
+            self._show(self._stop(max(1, self.pace.number), tape, why, partial=True))
         return True
 
     def _wanted(self, number: int) -> bool:

@@ -8,6 +8,7 @@ from types import TracebackType
 from typing import Any
 
 import torch
+from torch import nn
 
 from . import private
 from .recorder import Recorder
@@ -25,6 +26,7 @@ class Stepper(Recorder):
     Args:
         on_begin: told that a step begins; `on_step` that one has ended, with its tape;
             `on_backward` that a backward pass has. What they raise goes through the program.
+        model: names what is recorded; others that are met do so too.
         inside: whether to record what runs in the module of this path.
         new_tape: makes the tapes.
     """
@@ -35,10 +37,11 @@ class Stepper(Recorder):
         *,
         on_begin: Callable[[], None] = lambda: None,
         on_backward: Callable[[], None] = lambda: None,
+        model: nn.Module | None = None,
         inside: Callable[[str], bool] | None = None,
         new_tape: Callable[[], Tape] = Tape,
     ) -> None:
-        super().__init__(None, new_tape(), discover=True)
+        super().__init__(model, new_tape(), discover=True)
         self._on_step, self._on_begin, self._on_backward = on_step, on_begin, on_backward
         self._inside, self._new_tape = inside, new_tape
         self._whole = False  # whether a step has begun; what comes before is dropped
@@ -195,7 +198,7 @@ class Pace:
         wanted: whether to record the step of this number, from 1.
         on_step: told of every recorded step, with its number; `on_backward` of every backward
             pass in one, with its number and the tape so far.
-        inside, new_tape: see `Stepper`.
+        options: of the `Stepper`.
     """
 
     def __init__(

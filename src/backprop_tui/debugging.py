@@ -1,24 +1,33 @@
-"""`backprop-tui run`: a program under the debugger, from its start to its exit code."""
+"""`backprop-tui run`: a program under the debugger, from its start to its exit code.
+
+Here the engine and the screen meet; nothing else imports both.
+"""
 
 from __future__ import annotations
 
+import atexit
+import sys
 from collections.abc import Callable, Sequence
+from contextlib import closing
+from pathlib import Path
 from typing import Any
 
-from ..errors import UserError
-from ..overview import TapeSession
-from ..program import Program, show
-from ..progress import Progress
-from ..running import Answer, Running, Stop
-from ..scripted import did
-from ..settings import Settings
-from ..spots import Spot
-from ..stops import Stops, Until
-from .app import BackpropApp, run
-from .breakpoints import Breakpoints, Condition
-from .debugger import Debugger
-from .stopped import Stopped
-from .terminal import at_hand, within_a_program
+from torch import nn
+
+from .errors import UserError
+from .overview import TapeSession
+from .program import Program, show
+from .progress import Progress
+from .running import Answer, Running, Stop
+from .scripted import did
+from .settings import Settings
+from .spots import Spot
+from .stops import Stops, Until
+from .ui.app import BackpropApp, run
+from .ui.breakpoints import Breakpoints, Condition
+from .ui.debugger import Debugger
+from .ui.stopped import Stopped
+from .ui.terminal import at_hand, within_a_program
 
 _KEPT = 8
 """So many stops can be gone back to."""
@@ -130,7 +139,7 @@ def debug(
             return display(stop)
 
         running = Running(stop_at, stops, at_backward, said, options)
-        with running:
+        with closing(running.start()):
             ending = program.run(running.finish)
             if isinstance(ending.error, UserError):
                 raise ending.error
@@ -142,3 +151,19 @@ def debug(
     elif not running.losses and (stepper := running.pace.stepper):
         print(f"backprop-tui: {program.name} never differentiated: {did(stepper.so_far())}")
     return ending.code
+
+
+def watch_from_here(stops: Stops, model: nn.Module | None) -> Running:
+    """Watch the program that is running, until it ends; see `api.watch`.
+
+    Raises:
+        UserError: where there is no terminal.
+    """
+    if not at_hand():
+        raise UserError("there is no terminal to draw on: backprop-tui check says the same")
+    program = Path(sys.argv[0] or "python")
+    display = Display(program.name, str(program.resolve()), stops)
+    running = Running(display, stops, options={"model": model})
+    running.start()
+    atexit.register(running.close)
+    return running
