@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from . import inspector, keys, lesson, recording, rules, startup
+from . import inspector, keys, lesson, recording, rules, running, startup
 from .measure import machine, table
 
 PARTS = (
@@ -14,6 +14,7 @@ PARTS = (
     ("A training step", lesson.rows),
     ("Recording and checking a model", recording.rows),
     ("Rules, forward and backward", rules.rows),
+    ("A script that is watched", running.rows),
 )
 
 
