@@ -129,7 +129,8 @@ class Identities:
         """Let go of every node and tensor of the user's."""
         self._known.clear()
         self._edges.clear()
-        self._outputs.clear()
+        while self._outputs:  # the last first: let go all at once, a long chain overflows the stack
+            self._outputs.popitem()
         self._kept.clear()
         self._outside.clear()
 
