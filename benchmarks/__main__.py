@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from . import inspector, keys, lesson, recording, rules, running, startup
+from . import inspector, keys, lesson, recording, rules, running, scale, startup
 from .measure import machine, table
 
 PARTS = (
     ("Start-up", startup.rows),
     ("Keys in the lesson", keys.rows),
     ("The inspector", inspector.rows),
+    ("Large tapes on the screen", scale.rows),
     ("A training step", lesson.rows),
     ("Recording and checking a model", recording.rows),
     ("Rules, forward and backward", rules.rows),

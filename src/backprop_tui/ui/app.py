@@ -117,10 +117,6 @@ class BackpropApp(App[None]):
         preload().join()
         import torch  # noqa: F401
 
-        # Torch's hundred thousands of objects live as long as we do: without this the garbage
-        # collector, which `launch` turned off, looks through them for 0.2 s at a time.
-        gc.freeze()
-        gc.enable()
         self._built.wait()
         from .travel import prepare
 
@@ -134,6 +130,11 @@ class BackpropApp(App[None]):
             self.user_error = error
             self.call_from_thread(self.exit, None, 2)
             return
+        # Torch's hundred thousands of objects live as long as we do, and so do those of a large
+        # tape: without this the garbage collector, which `launch` turned off, looks through them
+        # for 0.2 s at a time.
+        gc.freeze()
+        gc.enable()
         self.call_from_thread(self._opened, session, trace)
 
     def on_unmount(self) -> None:

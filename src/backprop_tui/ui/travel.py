@@ -14,6 +14,7 @@ from textual.worker import get_current_worker
 from . import cursor, rows
 from .cursor import Place
 from .frame import Frame
+from .goals import goals
 from .panes.status import StatusLine
 from .tree import tree
 
@@ -27,7 +28,7 @@ HISTORY = 200
 
 def prepare(trace: Trace) -> None:
     """Work out ahead, in a worker, what the panes are going to ask of a trace."""
-    for ask in (cursor.index, tree, rows.forward_rows, rows.paired_rows):
+    for ask in (cursor.index, tree, rows.forward_rows, rows.paired_rows, goals):
         ask(trace)
 
 

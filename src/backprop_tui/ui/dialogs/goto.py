@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import re
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, ClassVar
 
 from textual import on
@@ -17,26 +16,11 @@ from textual.style import Style
 from textual.widgets import Input, OptionList
 from textual.widgets.option_list import Option
 
-from .. import cursor
 from ..cursor import Place
+from ..goals import Goal, goals, meant
 
 if TYPE_CHECKING:
     from ...steps import Trace
-
-SHOWN = 60
-
-
-@dataclass(frozen=True)
-class Goal:
-    """Somewhere to go: a place, or the row of a given tensor."""
-
-    name: str
-    what: str
-    target: Place | str
-
-    @property
-    def text(self) -> str:
-        return f"{self.name:<14} {self.what}"
 
 
 class GoTo(ModalScreen[Place | str | None]):
@@ -51,7 +35,8 @@ class GoTo(ModalScreen[Place | str | None]):
     def __init__(self, trace: Trace, here: Place, iterations: int) -> None:
         super().__init__()
         self._iterations = iterations
-        self._goals = goals(trace, here)
+        self._here = here
+        self._goals = goals(trace)
         self._found: list[Goal] = []
 
     def compose(self) -> ComposeResult:
@@ -69,7 +54,7 @@ class GoTo(ModalScreen[Place | str | None]):
 
     def _search(self, query: str) -> None:
         matcher = Matcher(query, match_style=Style(bold=True, underline=True))
-        self._found = find(self._goals, query, self._iterations)[:SHOWN]
+        self._found = meant(self._goals, query, self._iterations)
         options = self.query_one(OptionList)
         options.clear_options()
         for goal in self._found:
@@ -87,46 +72,15 @@ class GoTo(ModalScreen[Place | str | None]):
     @on(Input.Submitted)
     def _submitted(self) -> None:
         at = self.query_one(OptionList).highlighted
-        self.dismiss(self._found[at].target if at is not None and self._found else None)
+        if at is None or not self._found:
+            self.dismiss(None)
+        else:
+            self._choose(self._found[at])
 
     @on(OptionList.OptionSelected)
     def _chosen(self, event: OptionList.OptionSelected) -> None:
-        self.dismiss(self._found[event.option_index].target)
+        self._choose(self._found[event.option_index])
 
-
-def goals(trace: Trace, here: Place) -> list[Goal]:
-    """Everything that has a name in a trace: phases, ops, lines with their twins, given tensors."""
-    phases = [trace.steps[i] for i in cursor.index(trace).runs[cursor.phase_of]]
-    out = [Goal(s.phase, "phase", replace(here, step=s.index)) for s in phases]
-    for step in trace.steps:
-        twin = f" ↔ {step.twin.label} {step.twin.detail}" if step.twin else ""
-        out.append(Goal(step.label, f"{step.formula}{twin}", replace(here, step=step.index)))
-    for group in trace.groups:
-        if group.steps:
-            out.append(Goal(group.title, group.phase, replace(here, step=group.steps[0])))
-    out += [Goal(g.label, f"{g.detail} given".strip(), f"given:{g.name}") for g in trace.given]
-    return out
-
-
-def find(all_goals: list[Goal], query: str, iterations: int) -> list[Goal]:
-    """The goals that a query may mean, the best first; a number is an iteration."""
-    query = query.strip()
-    numbered: list[Goal] = []
-    if match := re.fullmatch(r"(?:it(?:eration)?\s*)?(\d+)", query):
-        number = int(match[1])
-        if 1 <= number <= iterations:
-            numbered = [Goal(f"iteration {number}", f"of {iterations}", Place(number, 0))]
-    if not query:
-        return list(all_goals)
-    matcher = Matcher(query)
-    scored = [(_score(matcher, query, goal), -i, goal) for i, goal in enumerate(all_goals)]
-    return numbered + [
-        goal for score, _, goal in sorted(scored, reverse=True, key=lambda s: s[:2]) if score > 0
-    ]
-
-
-def _score(matcher: Matcher, query: str, goal: Goal) -> float:
-    """A name that is the query beats one that begins with it, and both any other match."""
-    name = goal.name.lower()
-    bonus = 1000.0 if name == query.lower() else 100.0 if name.startswith(query.lower()) else 0.0
-    return bonus + 2 * matcher.match(goal.name) + matcher.match(goal.text)
+    def _choose(self, goal: Goal) -> None:
+        at = goal.target
+        self.dismiss(replace(self._here, step=at) if isinstance(at, int) else at)
