@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 
@@ -60,6 +61,15 @@ def key_rows(name: str, program: Program, presses: int) -> list[Row]:
     letters = [program.press(letter, quiet=0.05).first for letter in "linear"]
     rows.append(milliseconds("— a letter of a search: first frame, the slowest", max(letters)))
     return rows
+
+
+def answered(program: Program, key: str, text: str) -> float:
+    """Seconds from a key to the text that answers it, among frames of other things."""
+    program.output.clear()
+    os.write(program.descriptor, key.encode())
+    pressed_at = time.perf_counter()
+    program.wait_for(text, timeout=600)
+    return time.perf_counter() - pressed_at
 
 
 def tape_rows(name: str, presses: int) -> list[Row]:

@@ -15,6 +15,7 @@ import backprop_tui as bp
 from backprop_tui.overview import TapeSession
 from backprop_tui.steps import Trace
 from backprop_tui.ui.app import BackpropApp, PlainSettings
+from backprop_tui.ui.panes.source import CodeView
 from backprop_tui.ui.panes.steps import StepsPane
 
 from ..models import GPT
@@ -199,3 +200,14 @@ async def test_a_forward_tape_says_what_it_lacks() -> None:
         assert any("nothing was differentiated" in m for m in screen.messages())
         await screen.press("s", "s", "s")
         assert screen.place == (1, 2)
+
+
+async def test_the_source_pane_shows_the_users_own_function_then_the_rule(tape: bp.Tape) -> None:
+    async with shown(TapeSession(tape)) as screen:
+        await screen.press("f", "f", "s", "s")
+        code = screen.lines("code")
+        assert any("def loss(self, ids" in line for line in code)
+        assert any("▶" in line and "F.cross_entropy(" in line for line in code)
+        await screen.press("i", "s")
+        rule = screen.debugger.query_one(CodeView)
+        assert "def cross_entropy(" in rule._plain[0]

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import ast
 import linecache
-from collections.abc import Hashable
+from collections.abc import Hashable, Sequence
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
 from pygments.lexers.python import PythonLexer  # type: ignore[import-untyped]
 from pygments.token import (  # type: ignore[import-untyped]
@@ -27,7 +27,15 @@ from ..theme import Palette
 from .lines import LinePane
 
 if TYPE_CHECKING:
-    from ...steps import Group, Line, Step
+    from ...steps import Group, Step
+
+
+class Code(NamedTuple):
+    """Where some lines stand."""
+
+    file: str
+    first: int
+    last: int
 
 
 class CodeView(LinePane):
@@ -52,23 +60,20 @@ class CodeView(LinePane):
         self._shown: tuple[str, int] = ("", 0)
         self._plain: list[str] = []
 
-    def show(self, line: Line | None, plain: list[str]) -> None:
-        """Point at a rule's line; without one, show `plain` text."""
-        self._pointed = range(line.first, line.last + 1) if line else range(0)
-        first, last = function_at(line.file, line.first) if line else (1, len(plain))
-        shown = (line.file if line else "\n".join(plain), first)
+    def show(self, code: Code | None, plain: Sequence[str] = ()) -> None:
+        """Point at lines of a file, in the function that they stand in; or show `plain` text."""
+        self._pointed = range(code.first, code.last + 1) if code else range(0)
+        first, last = function_at(code.file, code.first) if code else (1, len(plain))
+        shown = (code.file if code else "\n".join(plain), first)
         if shown != self._shown:
             self._shown, self._first, self._shift = shown, first, 0
-            self._plain = (
-                [text.rstrip("\n") for text in linecache.getlines(line.file)[first - 1 : last]]
-                if line
-                else plain
-            )
+            lines = linecache.getlines(code.file)[first - 1 : last] if code else plain
+            self._plain = [text.rstrip("\n") for text in lines]
             self._colour_in()
             self.measure()
             self.refresh()
-        if line:
-            self.reveal(line.first - first, line.last - first, margin=2)
+        if code:
+            self.reveal(code.first - first, code.last - first, margin=2)
         self.repaint()
 
     def forget(self) -> None:
@@ -135,12 +140,21 @@ class SourcePane(Vertical):
         """Show the line that a step ran, and why."""
         where = f"{step.line.function} · {Path(step.line.file).name}" if step.line else group.title
         retitle(self, f"5 source · {where}", users_line(group))
-        self._code.show(step.line, [] if step.line else ["", step.formula])
+        self._code.show(code_of(step, group), ["", step.formula])
         self._derivation.show(step, group)
 
     def explain(self, text: str) -> None:
         """Show words in place of code."""
         self._code.show(None, text.splitlines())
+
+
+def code_of(step: Step, group: Group) -> Code | None:
+    """The rule's line that a step ran; the user's own, where an op is looked at from outside."""
+    if step.line is not None:
+        return Code(step.line.file, step.line.first, step.line.last)
+    if group.call is None or group.source is None or not linecache.getline(*group.source):
+        return None
+    return Code(group.source[0], group.source[1], group.source[1])
 
 
 def users_line(group: Group) -> str:
@@ -173,14 +187,15 @@ def function_at(file: str, line: int) -> tuple[int, int]:
     """First and last line of the outermost function around a line, its decorators left out."""
     source = linecache.getlines(file)
     try:
-        tree = ast.parse("".join(source))
+        pending: list[ast.stmt] = ast.parse("".join(source)).body
     except SyntaxError:
         return 1, len(source)
-    for node in tree.body:
-        if isinstance(node, ast.FunctionDef):
-            first, last = node.lineno, node.end_lineno or node.lineno
-            if first <= line <= last:
-                return first, last
+    for node in pending:
+        first, last = node.lineno, node.end_lineno or node.lineno
+        if first <= line <= last and isinstance(node, ast.FunctionDef):
+            return first, last
+        if first <= line <= last and isinstance(node, ast.ClassDef):
+            pending += node.body  # a method is looked for after what stands beside its class
     return max(1, line - 10), min(len(source), line + 10)
 
 
