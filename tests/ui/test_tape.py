@@ -90,7 +90,7 @@ async def test_an_op_as_a_capsule_from_outside_and_inside(
     tape: bp.Tape, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    async with shown(TapeSession(tape)) as screen:
+    async with shown(TapeSession.of(tape)) as screen:
         await screen.press("f", "f", "s", "s", "t", "i", "s", "t")
         names = sorted(path.name for path in tmp_path.glob("*.py"))
         assert names == ["capsule_cross_entropy.py", "capsule_cross_entropy_2.py"]
@@ -133,7 +133,8 @@ class Slow(TapeSession):
     """A session whose check waits after the first ops, as a large tape's takes its time."""
 
     def __init__(self, tape: bp.Tape) -> None:
-        super().__init__(tape)
+        super().__init__("tape")
+        self.add(tape, lambda judged: ())
         self.going_on = threading.Event()
 
     def judge(
@@ -203,7 +204,7 @@ async def test_a_forward_tape_says_what_it_lacks() -> None:
 
 
 async def test_the_source_pane_shows_the_users_own_function_then_the_rule(tape: bp.Tape) -> None:
-    async with shown(TapeSession(tape)) as screen:
+    async with shown(TapeSession.of(tape)) as screen:
         await screen.press("f", "f", "s", "s")
         code = screen.lines("code")
         assert any("def loss(self, ids" in line for line in code)
