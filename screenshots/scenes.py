@@ -16,9 +16,13 @@ from textual.pilot import Pilot
 from textual.widgets import Input
 
 from backprop_tui.lessons.two_layer import Options, TwoLayer
+from backprop_tui.overview import TapeSession
+from backprop_tui.session import Session
 from backprop_tui.ui.app import BackpropApp, PlainSettings
 from backprop_tui.ui.debugger import Debugger
 from backprop_tui.ui.panes.lines import LinePane
+
+from . import broken
 
 FOLDER = Path(__file__).parent
 
@@ -35,6 +39,7 @@ class Scene:
         keys: what is pressed once the lesson is there, by Textual's names.
         caption: what one sees.
         options: of the lesson, where they differ from its own.
+        broken: whether it is of a training step with a fault, in place of the lesson.
         theme: the program's own name of it.
     """
 
@@ -44,6 +49,13 @@ class Scene:
     caption: str
     options: dict[str, Any] = field(default_factory=dict)
     theme: str = "backprop-dark"
+    broken: bool = False
+
+    def session(self) -> Session:
+        """What is debugged."""
+        if self.broken:
+            return TapeSession.of(broken.tape(), "net")
+        return TwoLayer(Options(**self.options))
 
 
 # Where rex4, the gradient of the second weight, has just been computed.
@@ -64,14 +76,20 @@ SCENES = (
         "the article's order: gradients from the updated weights drift",
         options={"update_first": True},
     ),
+    Scene(
+        "findings",
+        MEDIUM,
+        ("x",),
+        "your own model: an op whose derivative is wrong, and how it is wrong",
+        broken=True,
+    ),
 )
 
 
 async def draw(scene: Scene) -> str:
     """The scene as SVG text, the same on every run."""
-    app = BackpropApp(
-        lambda: TwoLayer(Options(**scene.options)), "two-layer ReLU net", PlainSettings(scene.theme)
-    )
+    title = "net" if scene.broken else "two-layer ReLU net"
+    app = BackpropApp(scene.session, title, PlainSettings(scene.theme))
     async with app.run_test(size=scene.size) as pilot:
         await lesson(app, pilot)
         for key in scene.keys:
@@ -96,6 +114,7 @@ async def lesson(app: BackpropApp, pilot: Pilot[None]) -> None:
     """Wait until the first step is on the screen."""
     while not (isinstance(app.screen, Debugger) and app.screen.trace):
         await asyncio.sleep(0.01)
+    await app.workers.wait_for_complete()  # a tape is judged beside the screen
     await pilot.pause()
     # While the panes find their sizes, the first step may scroll them: begin at the top.
     for pane in app.screen.query(LinePane):
