@@ -17,7 +17,7 @@ from .rules import registry
 from .steps import Given, Gradient, Group, Heading, Step, Twin
 from .tape import Backward, Op, Tape, tensors
 from .torch_formulas import formula_of
-from .variables import leaf_names, variables
+from .variables import computing, leaf_names, variables
 
 CONTAINERS = ("ModuleList", "ModuleDict")
 """Modules that are never called, and so are no heading."""
@@ -34,7 +34,7 @@ class Outline:
         self._tape, self._backward = tape, backward
         self._variables = variables(tape)
         self._modules: dict[str, tuple[Heading, ...]] = {}
-        ops = tape.ops[: backward.after] if backward is not None else tape.ops
+        ops = computing(tape, backward)
         inside = [op.index for op in ops if op.module]
         loss_from = max(inside, default=len(ops)) + 1
         for op in ops:

@@ -19,9 +19,9 @@ from .taping import Taping
 class Stepper(Recorder):
     """Records a program and cuts it into training steps.
 
-    A step begins with a differentiable op, and ends where the next begins: with the first one
-    after a backward pass, so that forward, loss, backward and update are all on it. A backward
-    pass that creates a graph ends none: what comes after is made of its gradients.
+    A step ends where the next begins: at the first differentiable op after a backward pass, so
+    that forward, loss, backward and update are all on it. A backward pass that creates a
+    graph ends none: what comes after is made of its gradients.
 
     Args:
         on_begin: told that a step begins; `on_step` that one has ended, with its tape;
@@ -74,9 +74,9 @@ class Stepper(Recorder):
                 self.__exit__(None, None, None)
         return self._retired
 
-    def wake(self) -> None:
-        """Look, from the next step on."""
-        self._retired = self._whole = False
+    def wake(self, whole: bool) -> None:
+        """Look, from the next step on, or from here if that is where a step begins."""
+        self._retired, self._whole = False, whole
         self._taping = Taping(self._names)
         if not self._depth:
             self._modules.clear()
@@ -225,7 +225,8 @@ class Pace:
     def __enter__(self) -> Pace:
         self._engine.__enter__()
         if self._wanted(1):
-            self._wake()
+            self.number = 1
+            self._wake(whole=True)
         return self
 
     def __exit__(
@@ -248,9 +249,9 @@ class Pace:
         if not self._asleep:
             self._stepper.finish()
 
-    def _wake(self) -> None:
+    def _wake(self, whole: bool) -> None:
         self._asleep = False
-        self._stepper.wake()
+        self._stepper.wake(whole)
 
     def _begun(self) -> None:
         self.number += 1
@@ -272,5 +273,5 @@ class Pace:
             self._differentiating = False
         self._counted, self._sequence = False, private.next_sequence_number()
         if self._wanted(self.number + 1):
-            self._wake()
+            self._wake(whole=False)
         return result

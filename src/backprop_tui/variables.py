@@ -10,7 +10,24 @@ from collections.abc import Mapping
 
 from torch import Tensor
 
-from .tape import Tape
+from .tape import Backward, Op, Tape
+
+
+def computing(tape: Tape, backward: Backward | None) -> list[Op]:
+    """The ops of a forward pass: those that carry gradient, and what they read.
+
+    What came before and went no further, such as the making of the parameters, is none of it.
+    Where nothing was differentiated, all ops count.
+    """
+    if backward is None:
+        return list(tape.ops)
+    needed, kept = set(backward.roots), []
+    for op in reversed(tape.ops[: backward.after]):
+        made = set(op.results) - set(op.inputs)
+        if op.node or op.implicit or not made.isdisjoint(needed):
+            kept.append(op)
+            needed.update(op.inputs)
+    return kept[::-1]
 
 
 def tensor_names(tape: Tape) -> dict[str, Tensor]:
@@ -22,7 +39,8 @@ def tensor_names(tape: Tape) -> dict[str, Tensor]:
     names = leaf_names(tape)
     found = {names[value.index]: value.tensor for value in tape.values if value.index in names}
     called = variables(tape)
-    for number, op in enumerate((op for op in tape.ops if op.results), 1):
+    ops = computing(tape, tape.backwards[-1] if tape.backwards else None)
+    for number, op in enumerate((op for op in ops if op.results), 1):
         for name in filter(None, (f"x{number}", called.get(op.index))):
             found[name] = op.outputs[0]
     return found
