@@ -432,3 +432,13 @@ def test_an_exception_of_the_users_passes_and_leaves_a_partial_tape():
     with pytest.raises(RuntimeError, match="shapes"):
         step()
     assert [op.name for op in tape.ops] == ["linear"]
+
+
+def test_a_sparse_gradient_is_compared_with_its_zeros():
+    layer = nn.Embedding(5, 3, sparse=True)
+    optimizer = torch.optim.SGD(layer.parameters(), lr=0.1)
+    with bp.record(layer) as tape:
+        layer(torch.tensor([0, 1, 1])).pow(2).sum().backward()
+        optimizer.step()
+    assert layer.weight.grad.is_sparse
+    assert tape.check().ok

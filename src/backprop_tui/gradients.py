@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
+import torch
 from torch import Tensor
 
 from .graph import Graph
@@ -97,12 +98,17 @@ def _unseen(nodes: Iterable[Any], spans: Sequence[tuple[int, int]]) -> Iterator[
                 yield name
 
 
+def dense(grad: Tensor) -> Tensor:
+    """A snapshot of a gradient; a sparse one, as an embedding may give, with its zeros."""
+    return snapshot(grad) if grad.layout == torch.strided else grad.detach().to_dense()
+
+
 def _whole(values: Mapping[int, int], cotangents: dict[int, Tensor]) -> Callable[[Any], None]:
     def prehook(grads: tuple[Tensor | None, ...]) -> None:
         for number, value in values.items():
             grad = grads[number] if number < len(grads) else None
             if grad is not None:
-                cotangents[value] = snapshot(grad)
+                cotangents[value] = dense(grad)
 
     return prehook
 
@@ -119,7 +125,7 @@ def _parts(
             grad = grad_inputs[position]
             if grad is not None:
                 before = contributions.get(key)
-                contributions[key] = snapshot(grad) if before is None else before + grad
+                contributions[key] = dense(grad) if before is None else before + grad
 
     return hook
 

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from . import calls
-from .gradients import capture
+from .gradients import capture, dense
 from .graph import Graph
 from .identity import Identities, node_of
 from .modules import Modules
@@ -344,7 +344,7 @@ class Taping:
                     value=value,
                     name=self._names.name(param),
                     before=snapshot(param),
-                    grad=snapshot(param.grad),
+                    grad=dense(param.grad),
                     after=param,
                     options=options,
                     state=map_tensors(snapshot, dict(optimizer.state.get(param, {}))),
