@@ -29,13 +29,13 @@ def find(trace: Trace, query: str) -> list[int]:
         elif word in HEALTH:
             found = [step for step in found if trace.steps[step].health.casefold() == word]
         else:
-            texts = _texts(trace)
-            found = [step for step in found if word in texts[step]]
+            said = texts(trace)
+            found = [step for step in found if word in said[step]]
     return found
 
 
 @once
-def _texts(trace: Trace) -> list[str]:
+def texts(trace: Trace) -> list[str]:
     """What the words of a query are looked for in, step by step."""
     return [
         f"{step.label} {step.formula} {trace.groups[step.group].op} {step.layer}".casefold()

@@ -13,6 +13,7 @@ from textual.worker import get_current_worker
 
 from . import cursor, rows
 from .cursor import Place
+from .find import texts
 from .frame import Frame
 from .goals import goals
 from .panes.status import StatusLine
@@ -28,7 +29,7 @@ HISTORY = 200
 
 def prepare(trace: Trace) -> None:
     """Work out ahead, in a worker, what the panes are going to ask of a trace."""
-    for ask in (cursor.index, tree, rows.forward_rows, rows.paired_rows, goals):
+    for ask in (cursor.index, tree, rows.forward_rows, rows.paired_rows, texts, goals):
         ask(trace)
 
 
