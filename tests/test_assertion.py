@@ -94,7 +94,8 @@ def test_a_wrong_gradient_fails_with_the_table_and_a_capsule(tmp_path):
     with pytest.raises(AssertionError) as raised:
         bp.assert_gradients(Doubled.apply, X.clone().requires_grad_(), capsule=tmp_path)
     said = str(raised.value)
-    assert "Doubled.backward stands alone" in said and "┃ verdict" in said
+    unwrapped = " ".join(said.split())  # where a line ends depends on the length of its path
+    assert "Doubled.backward stands alone" in unwrapped and "┃ verdict" in said
     assert max(map(len, said.splitlines())) <= 100 + len(str(tmp_path))
     (capsule,) = tmp_path.iterdir()
     assert capsule.name == "capsule_Doubled.py" and str(capsule) in said
