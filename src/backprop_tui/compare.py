@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import NamedTuple
@@ -11,14 +11,14 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from . import elements
+
 ROUNDING = 16.0
 """Up to this many times the op's own rounding error, two results differ by rounding alone."""
 DIFFERENT = 64.0
 """Beyond this many times the op's own rounding error, they are different results."""
 FORMULA = 1e-9
 """In float64, two right formulas are at most this far apart, relative to the terms they sum."""
-
-_PIECE = 1 << 16  # elements at a time: what is made of them stays in the processor's cache
 
 
 class Verdict(StrEnum):
@@ -101,7 +101,7 @@ def same_bits(a: Tensor, b: Tensor) -> bool:
     """Whether two tensors are equal in shape, dtype and every element, NaN equal to NaN."""
     if a.shape != b.shape or a.dtype != b.dtype:
         return False
-    return all(torch.equal(x, y) or _alike(x, y) for x, y in _pieces(a, b))
+    return all(torch.equal(x, y) or _alike(x, y) for x, y in elements.pieces(a, b))
 
 
 def _alike(a: Tensor, b: Tensor) -> bool:
@@ -121,11 +121,15 @@ def bound(manual: Tensor, autograd: Tensor, again: Tensor | None = None) -> floa
     """
     if manual.shape != autograd.shape or manual.dtype != autograd.dtype:
         return math.inf
-    narrow = _narrow(manual)
+    narrow = elements.narrow(manual)
     gap = size = spread = 0.0
-    for pieces in _pieces(manual, autograd, *([] if again is None else [again])):
+    for pieces in elements.pieces(manual, autograd, *([] if again is None else [again])):
         ours, theirs, *moved = (piece.to(narrow) for piece in pieces)
-        found = _largest(ours - theirs), _largest(ours), *(_largest(m - ours) for m in moved)
+        found = (
+            elements.largest(ours - theirs),
+            elements.largest(ours),
+            *(elements.largest(m - ours) for m in moved),
+        )
         if not sum(found) < math.inf:
             return math.inf
         gap, size, spread = max(gap, found[0]), max(size, found[1]), max(spread, *found[2:], 0.0)
@@ -245,14 +249,6 @@ class Trial:
         return Verdict.ROUNDING if gap <= FORMULA * scale else Verdict.DIFFERENT
 
 
-def _pieces(*tensors: Tensor) -> Iterator[tuple[Tensor, ...]]:
-    flat = [tensor.reshape(-1) for tensor in tensors]
-    if flat[0].numel() <= _PIECE:
-        yield tuple(flat)
-    else:
-        yield from zip(*(tensor.split(_PIECE) for tensor in flat), strict=True)
-
-
 def _distances(
     manual: Tensor, autograd: Tensor, reference: Tensor, top: float
 ) -> tuple[float, float, float]:
@@ -261,9 +257,13 @@ def _distances(
     The first is NaN where only one result is finite, though the truth is representable.
     """
     error = own = size = 0.0
-    for ours, theirs, truth in _pieces(manual, autograd, reference):
+    for ours, theirs, truth in elements.pieces(manual, autograd, reference):
         ours, theirs = ours.to(truth.dtype), theirs.to(truth.dtype)
-        found = _largest(theirs - truth), _largest(ours - truth), _largest(truth)
+        found = (
+            elements.largest(theirs - truth),
+            elements.largest(ours - truth),
+            elements.largest(truth),
+        )
         if not sum(found) < top:
             # Beyond the dtype's range, finite and infinite are the same answer.
             counted = torch.isfinite(truth) & (truth.abs() <= top)
@@ -271,112 +271,44 @@ def _distances(
                 return math.nan, 1.0, 1.0
             counted &= torch.isfinite(ours) & torch.isfinite(theirs)
             ours, theirs, truth = ours[counted], theirs[counted], truth[counted]
-            found = _largest(theirs - truth), _largest(ours - truth), _largest(truth)
+            found = (
+                elements.largest(theirs - truth),
+                elements.largest(ours - truth),
+                elements.largest(truth),
+            )
         error, own, size = max(error, found[0]), max(own, found[1]), max(size, found[2])
     return error, own, size
-
-
-def _largest(tensor: Tensor) -> float:
-    """The largest absolute value, NaN if there is one."""
-    if not tensor.numel():
-        return 0.0
-    if tensor.is_complex():
-        return float(tensor.abs().max())
-    low, high = torch.aminmax(tensor)
-    return max(-float(low), float(high))
 
 
 def _equal(tensor: Tensor) -> Comparison:
     """The comparison of a tensor with itself."""
     place = (0,) * tensor.dim()
-    return Comparison(Verdict.EXACT, 0.0, 0.0, 0.0, 0.0, place, _nonfinite(tensor))
+    return Comparison(Verdict.EXACT, 0.0, 0.0, 0.0, 0.0, place, elements.nonfinite(tensor))
 
 
 def _differences(manual: Tensor, autograd: Tensor) -> Comparison:
     """Without a verdict yet."""
     if manual.shape != autograd.shape or manual.numel() == 0:
-        return replace(unchecked(), nonfinite=_nonfinite(manual))
+        return replace(unchecked(), nonfinite=elements.nonfinite(manual))
     largest, at, relative, ulps = -1.0, 0, 0.0, 0.0
-    for number, (ours, theirs) in enumerate(_pieces(manual, autograd)):
-        gap, ratio = _gaps(ours, theirs)
+    for number, (ours, theirs) in enumerate(elements.pieces(manual, autograd)):
+        gap, ratio = elements.gaps(ours, theirs)
         most, top = float(gap.max()), float(ratio.max())
         if most > largest:
-            largest, at = most, number * _PIECE + int(gap.argmax())
+            largest, at = most, number * elements.PIECE + int(gap.argmax())
         relative = max(relative, top)
         if ours.is_complex() or math.isinf(top):
-            ulps = max(ulps, _ulps(ours, theirs))
+            ulps = max(ulps, elements.ulps(ours, theirs))
         elif top >= 0.25 * min(relative, 1.0):
             # Most numbers lie between the two where the ratio is largest, give or take an octave.
             near = ratio >= 0.25 * min(top, 1.0)
-            ulps = max(ulps, _ulps(ours[near], theirs[near]))
+            ulps = max(ulps, elements.ulps(ours[near], theirs[near]))
     return Comparison(
         verdict=Verdict.UNCHECKED,
         rho=0.0,
         max_abs=largest,
         max_rel=relative,
         ulps=ulps,
-        worst=_unravelled(at, manual.shape),
-        nonfinite=_nonfinite(manual),
+        worst=elements.unravelled(at, manual.shape),
+        nonfinite=elements.nonfinite(manual),
     )
-
-
-def _gaps(ours: Tensor, theirs: Tensor) -> tuple[Tensor, Tensor]:
-    """How far apart the elements are, and that relative to the larger. NaN is like NaN only."""
-    wide = torch.promote_types(_narrow(ours), _narrow(theirs))
-    a, b = ours.to(wide), theirs.to(wide)
-    gap = (a - b).abs()
-    ratio = gap / torch.maximum(a.abs(), b.abs())
-    if not torch.isfinite(ratio.sum()):
-        same = (a == b) | ((a != a) & (b != b))
-        gap = torch.where(same, 0.0, gap.nan_to_num(math.inf, math.inf))
-        ratio = torch.where(same, 0.0, ratio.nan_to_num(math.inf, math.inf))
-    return gap, ratio
-
-
-def _narrow(tensor: Tensor) -> torch.dtype:
-    """The cheapest dtype that tensors of its dtype can be subtracted in."""
-    return torch.promote_types(tensor.dtype, torch.float32)
-
-
-def _nonfinite(tensor: Tensor) -> int:
-    """How many elements are NaN or infinite."""
-    if tensor.numel() == 0 or torch.isfinite(tensor.sum()):
-        return 0
-    return int((~torch.isfinite(tensor)).sum())
-
-
-def _unravelled(position: int, shape: Sequence[int]) -> tuple[int, ...]:
-    index: list[int] = []
-    for length in reversed(shape):
-        position, rest = divmod(position, length)
-        index.insert(0, rest)
-    return tuple(index)
-
-
-_BITS = {
-    torch.float64: torch.int64,
-    torch.float32: torch.int32,
-    torch.float16: torch.int16,
-    torch.bfloat16: torch.int16,
-}
-
-
-def _ulps(a: Tensor, b: Tensor) -> float:
-    """The largest number of representable numbers between two elements, NaN and inf left out."""
-    if a.is_complex():
-        a, b = torch.view_as_real(a.resolve_conj()), torch.view_as_real(b.resolve_conj())
-    if a.dtype != b.dtype or a.dtype not in _BITS:
-        return 0.0
-    if not torch.isfinite((a - b).sum()):
-        finite = torch.isfinite(a) & torch.isfinite(b)
-        if not finite.any():
-            return 0.0
-        a, b = a[finite], b[finite]
-    return float((_place(a) - _place(b)).abs().max())
-
-
-def _place(tensor: Tensor) -> Tensor:
-    """Where each number stands in the order of its dtype's numbers; float64 loses what it must."""
-    bits = tensor.contiguous().view(_BITS[tensor.dtype]).to(torch.int64)
-    lowest = -(2 ** (8 * tensor.element_size() - 1))
-    return torch.where(bits < 0, lowest - bits, bits)
