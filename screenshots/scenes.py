@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ from typing import Any
 from textual.pilot import Pilot
 from textual.widgets import Input
 
+from backprop_tui import Tape
 from backprop_tui.lessons.two_layer import Options, TwoLayer
 from backprop_tui.overview import TapeSession
 from backprop_tui.session import Session
@@ -22,7 +23,7 @@ from backprop_tui.ui.app import BackpropApp, PlainSettings
 from backprop_tui.ui.debugger import Debugger
 from backprop_tui.ui.panes.lines import LinePane
 
-from . import broken
+from . import broken, gpt
 
 FOLDER = Path(__file__).parent
 
@@ -39,7 +40,7 @@ class Scene:
         keys: what is pressed once the lesson is there, by Textual's names.
         caption: what one sees.
         options: of the lesson, where they differ from its own.
-        broken: whether it is of a training step with a fault, in place of the lesson.
+        tape: records a training step to show in place of the lesson, a model called `title`.
         theme: the program's own name of it.
     """
 
@@ -49,12 +50,13 @@ class Scene:
     caption: str
     options: dict[str, Any] = field(default_factory=dict)
     theme: str = "backprop-dark"
-    broken: bool = False
+    title: str = "two-layer ReLU net"
+    tape: Callable[[], Tape] | None = None
 
     def session(self) -> Session:
         """What is debugged."""
-        if self.broken:
-            return TapeSession.of(broken.tape(), "net")
+        if self.tape is not None:
+            return TapeSession.of(self.tape(), self.title)
         return TwoLayer(Options(**self.options))
 
 
@@ -81,15 +83,23 @@ SCENES = (
         MEDIUM,
         ("x",),
         "your own model: an op whose derivative is wrong, and how it is wrong",
-        broken=True,
+        title="net",
+        tape=broken.tape,
+    ),
+    Scene(
+        "model",
+        LARGE,
+        ("g", *"blocks.1.attention", "enter"),
+        "a GPT: its second block's attention",
+        title="GPT",
+        tape=gpt.tape,
     ),
 )
 
 
 async def draw(scene: Scene) -> str:
     """The scene as SVG text, the same on every run."""
-    title = "net" if scene.broken else "two-layer ReLU net"
-    app = BackpropApp(scene.session, title, PlainSettings(scene.theme))
+    app = BackpropApp(scene.session, scene.title, PlainSettings(scene.theme))
     async with app.run_test(size=scene.size) as pilot:
         await lesson(app, pilot)
         for key in scene.keys:
