@@ -89,8 +89,8 @@ SCENES = (
     Scene(
         "model",
         LARGE,
-        ("g", *"blocks.1.attention", "enter"),
-        "a GPT: its second block's attention",
+        ("f", "f", *["right_square_bracket"] * 9, "n", "n"),
+        "a GPT of two blocks, on its way back through attention",
         title="GPT",
         tape=gpt.tape,
     ),

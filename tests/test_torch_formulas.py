@@ -27,3 +27,9 @@ def test_the_formula_of_a_node(output, said):
 
 def test_an_unknown_node_has_none():
     assert formula_of("MyFunctionBackward") == ""
+
+
+def test_the_reshape_that_ends_an_op_is_not_its_formula():
+    node = torch.nn.functional.linear(X.expand(2, 3, 3), X).grad_fn.name()
+    assert formula_of(node) and not formula_of(node, "linear")
+    assert formula_of(node, "reshape")

@@ -136,7 +136,7 @@ class Outline:
                 op=op.name,
                 rule=rule.name if rule else None,
                 source=(op.source.file, op.source.line) if op.source else None,
-                formula=formula_of(op.node) if phase == "backward" else "",
+                formula=formula_of(op.node, op.name) if phase == "backward" else "",
                 isolated=isolated,
                 steps=tuple(step.index for step in steps),
                 headings=self._headings(op),

@@ -15,12 +15,22 @@ import yaml
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
-def formula_of(node: str) -> str:
+_RESHAPES = {"ViewBackward0", "UnsafeViewBackward0", "ReshapeAliasBackward0"}
+_RESHAPING = {"view", "view_as", "reshape", "reshape_as", "flatten", "unflatten", "ravel"}
+
+
+def formula_of(node: str, op: str = "") -> str:
     """``self: threshold_backward(grad, result, 0)`` for "ReluBackward0"; "" where unknown.
 
     The formulas are those of the installed torch: its wheel carries ``derivatives.yaml``,
     from which its autograd is generated.
+
+    Args:
+        op: its name, where known: a linear op of more than two dimensions ends in a reshape,
+            whose formula says nothing of it.
     """
+    if op and node in _RESHAPES and op not in _RESHAPING:
+        return ""
     return "\n".join(f"{name}: {text}" for name, text in _formulas().get(node, {}).items())
 
 
