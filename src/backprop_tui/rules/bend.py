@@ -56,22 +56,23 @@ def gelu_samples(make):
 def gelu(input, approximate="none"):
     """y = x·Φ(x), with the normal distribution Φ and its density φ: dy/dx = Φ(x) + x·φ(x).
 
-    The approximate form has 2Φ(x) ≈ 1 + tanh(√(2/π)(x + 0.044715x³)) (Hendrycks and
-    Gimpel, 2016, arXiv:1606.08415).
+    The approximate form has Φ(x) ≈ σ(u), u = 2√(2/π)(x + 0.044715x³), where
+    2σ(u) = 1 + tanh(u/2) (Hendrycks and Gimpel, 2016, arXiv:1606.08415); its φ is σ′(u)·u′.
     """
     if approximate == "tanh":
-        inner = math.sqrt(2 / math.pi) * (input + 0.044715 * input**3)
-        tanh = inner.tanh()
-        probability = 0.5 * (1 + tanh)
+        steepness = 2 * math.sqrt(2 / math.pi)
+        square = input.square()
+        u = steepness * torch.addcmul(input, input, square, value=0.044715)
+        probability = torch.sigmoid(u)
     else:
         probability = 0.5 + 0.5 * torch.erf(input * math.sqrt(0.5))
     y = input * probability
 
     def backward(dy):
         if approximate == "tanh":
-            dinner = math.sqrt(2 / math.pi) * (1 + 3 * 0.044715 * input**2)
-            bell = (1 - tanh * tanh) * dinner
-            slope = torch.addcmul(probability, input, bell, value=0.5)
+            du = steepness + (3 * 0.044715 * steepness) * square
+            density = torch.addcmul(probability, probability, probability, value=-1) * du
+            slope = torch.addcmul(probability, input, density)
         else:
             bell = torch.exp(-0.5 * input.square())
             slope = torch.addcmul(probability, input, bell, value=1 / math.sqrt(2 * math.pi))
