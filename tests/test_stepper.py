@@ -144,6 +144,28 @@ def test_closures_of_lbfgs_are_steps():
     assert len(log.tapes) >= 2
 
 
+def test_a_closure_makes_the_gradients_of_the_step_that_calls_it():
+    log = Log()
+    w = torch.ones(2, requires_grad=True)
+    optimizer = torch.optim.Adam([w], lr=0.1)
+
+    def closure():
+        optimizer.zero_grad()
+        loss = (w - 3).pow(2).sum()
+        loss.backward()
+        return loss
+
+    with log:
+        for _ in range(2):
+            before = w.detach().clone()
+            optimizer.step(closure=closure)
+    updates = log.tapes[2].updates
+    assert len(updates) == 1
+    assert torch.equal(updates[0].before, before) and torch.equal(updates[0].after, w)
+    assert torch.equal(updates[0].grad, 2 * (before - 3))
+    assert "addcdiv_" not in [op.name for op in log.tapes[2].ops]  # Adam's own arithmetic
+
+
 def test_leaves_are_called_by_their_variable():
     log = Log()
     w1 = torch.ones(2, requires_grad=True)

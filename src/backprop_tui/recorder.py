@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 import sys
 import types
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
+from inspect import signature
 from types import TracebackType
 from typing import Any
 
@@ -198,7 +200,26 @@ class Recorder(TorchFunctionMode):
         if self._modules:  # empty where the recording began inside a module
             self._modules.pop()
 
-    def _before_step(self, optimizer: torch.optim.Optimizer, args: Any, kwargs: Any) -> None:
+    def _before_step(self, optimizer: torch.optim.Optimizer, args: Any, kwargs: Any) -> Any:
+        """``optimizer.step(…)``; a closure makes the gradients, so the step begins after it."""
+        given = signature(type(optimizer).step).bind(*args, **kwargs)
+        closure = given.arguments.get("closure")
+        if closure is None:
+            self._keep(optimizer)
+            return None
+
+        @functools.wraps(closure)
+        def evaluated() -> Any:
+            self._taping.after_step()  # what followed an earlier call of it, as in LBFGS
+            loss = closure()
+            if self._watches():
+                self._keep(optimizer)
+            return loss
+
+        given.arguments["closure"] = evaluated
+        return given.args, given.kwargs
+
+    def _keep(self, optimizer: torch.optim.Optimizer) -> None:
         with unseen():
             self._taping.before_step(optimizer)
 

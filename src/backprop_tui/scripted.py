@@ -92,7 +92,7 @@ def check_program(
 def did(tape: taping.Tape) -> str:
     """What a program did that never differentiated."""
     if not tape.ops:
-        return "it called nothing of torch"
+        return "it called nothing of torch in this process"
     counts = Counter(op.name for op in tape.ops).most_common(4)
     most = ", ".join(f"{name} {count}×" for name, count in counts)
     carried = sum(bool(op.node) for op in tape.ops)

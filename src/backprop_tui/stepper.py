@@ -174,9 +174,8 @@ class Stepper(Recorder):
         if not self.leave():
             super()._enter_module(module, args)
 
-    def _before_step(self, optimizer: Any, args: Any, kwargs: Any) -> None:
-        if not self.leave():
-            super()._before_step(optimizer, args, kwargs)
+    def _before_step(self, optimizer: Any, args: Any, kwargs: Any) -> Any:
+        return None if self.leave() else super()._before_step(optimizer, args, kwargs)
 
     def _watches(self) -> bool:
         return not self.leave()

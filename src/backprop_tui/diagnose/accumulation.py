@@ -123,7 +123,7 @@ def step_before_backward(examined: Examined) -> Iterator[Finding]:
         handling = [event for event in after if event.kind in ("zero_grad", "step")]
         if given and handling and handling[0].kind == "zero_grad":
             if handling[0].backwards == step.backwards:
-                continue  # a closure, which the optimizer itself calls
+                continue  # it empties what was there before that pass
             yield Finding(
                 "step-before-backward",
                 Severity.ERROR,
