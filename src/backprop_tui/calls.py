@@ -12,6 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from .private import autocasting
 from .tape import Ambient, Source, tensors
 
 _TORCH = os.path.dirname(torch.__file__) + os.sep
@@ -90,9 +91,9 @@ def base_of(target: Tensor) -> Tensor | None:
 
 def ambient(name: str, args: tuple[Any, ...]) -> Ambient:
     """What the call depends on besides its arguments: autocast, and the numbers it draws."""
-    devices = [device for device in ("cpu", "cuda") if torch.is_autocast_enabled(device)]
-    if not devices and name not in _RANDOM:
+    if name not in _RANDOM and not autocasting():
         return _NOTHING
+    devices = [device for device in ("cpu", "cuda") if torch.is_autocast_enabled(device)]
     autocast = {device: torch.get_autocast_dtype(device) for device in devices}
     rng = {}
     if name in _RANDOM:

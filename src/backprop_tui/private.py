@@ -54,6 +54,12 @@ def transforming() -> bool:
     return torch._C._functorch.peek_interpreter_stack() is not None
 
 
+def autocasting() -> bool:
+    """Whether autocast is on for any kind of device."""
+    on: bool = torch._C._is_any_autocast_enabled()
+    return on
+
+
 def next_sequence_number() -> int:
     """The number that autograd will give to the next node it makes in this thread."""
     number: int = torch.autograd._get_sequence_nr()  # type: ignore[attr-defined]

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import functools
+import gc
 import itertools
 import sys
 import types
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from inspect import signature
 from types import TracebackType
 from typing import Any
@@ -30,6 +31,8 @@ from .private import clipping, function_applied, guardless, patched, transformin
 from .rules import registry
 from .tape import Scope, Tape
 from .taping import Taping, Where
+
+_ALLOCATIONS = 50_000  # objects that are made before Python looks for garbage among them
 
 
 class Recorder(TorchFunctionMode):
@@ -87,6 +90,7 @@ class Recorder(TorchFunctionMode):
 
     def _observe(self) -> None:
         """Hook and patch what no mode reports, until the exit."""
+        self._exits.enter_context(_seldom_collected())
         if "torch._dynamo" in sys.modules:  # nothing is compiled without it
             self._exits.enter_context(torch.compiler.set_stance("force_eager"))
         for hook in (
@@ -267,6 +271,22 @@ class Recorder(TorchFunctionMode):
     def _watches(self) -> bool:
         """Whether what a patch reports is recorded."""
         return True
+
+
+@contextmanager
+def _seldom_collected() -> Iterator[None]:
+    """A tape only grows, and to look for garbage in it again and again takes long.
+
+    The program may turn the collector on and off, or set thresholds of its own: they stay.
+    """
+    before = gc.get_threshold()
+    seldom = (max(_ALLOCATIONS, before[0]) if before[0] else 0, *before[1:])
+    gc.set_threshold(*seldom)
+    try:
+        yield
+    finally:
+        if gc.get_threshold() == seldom:
+            gc.set_threshold(*before)
 
 
 def record(model: nn.Module | None = None) -> Recorder:
