@@ -14,7 +14,7 @@ help: ## say what there is to do
 # The constraints name one exact torch: an open range would fetch gigabytes of CUDA for a newer one.
 $(STAMP): pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet -c constraints.txt -e ".[repl,safetensors,models,test,dev]"
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e ".[repl,safetensors,models,frameworks,test,dev]"
 	@touch $@
 
 run: $(STAMP) ## open the lesson
