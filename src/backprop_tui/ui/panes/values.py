@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from ...steps import Trace
 
 LABEL = 12
-"""A label takes at most this many cells before its shape."""
+"""A label takes at most this many cells before its shape, and two fifths of a wide pane."""
 
 
 def shortened(label: str, room: int) -> str:
@@ -71,7 +71,7 @@ class ValuePane(LinePane):
         self._current = ""
         self._operands: Collection[str] = ()
         self._selected = ""
-        self._label = LABEL
+        self._longest = LABEL
 
     # Set by the parent.
 
@@ -79,7 +79,7 @@ class ValuePane(LinePane):
         """Show these rows; the place is kept, for another iteration has the same rows."""
         self.layout_rows, self.folded = layout, folded
         labels = [len(b.row.label) for b in layout.blocks if b.row.key]
-        self._label = min(LABEL, max(labels, default=0) + 1)
+        self._longest = max(labels, default=0) + 1
         self.forget()
 
     def show(self, trace: Trace, at: int, current: str, operands: Collection[str]) -> None:
@@ -151,7 +151,8 @@ class ValuePane(LinePane):
         if look.computed:
             tone = f"bold {palette.accent if look.current else palette.text}"
             tone = f"bold {palette.formula}" if look.operand and not look.current else tone
-        out.append(f"{shortened(row.label, self._label - 1):<{self._label}}", tone)
+        room = min(max(LABEL, width * 2 // 5), self._longest)
+        out.append(f"{shortened(row.label, room - 1):<{room}}", tone)
         small = look.computed and row.value.dim() == 0
         if small:
             out.append(render.number(float(row.value), 9), f"bold {palette.bright}")
