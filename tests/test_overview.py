@@ -70,6 +70,19 @@ def test_into_an_op_line_by_line(tape):
     assert all(step.twin.comparison.verdict in AGREED for step in backward)
 
 
+def test_into_an_op_whose_inputs_are_called_as_its_rule_calls_its_own_lines():
+    query, key, value = (torch.randn(3, 4, requires_grad=True) for _ in range(3))
+    with bp.record() as tape:
+        nn.functional.scaled_dot_product_attention(query, key, value).sum().backward()
+    overview = Overview(tape, 0, "attention", 1)
+    inside = overview.into(0)
+    assert inside is not None
+    assert inside.loss == overview.trace.loss
+    found = {step.twin.label: step.name for step in inside.steps if step.twin and step.name[0] == "d"}
+    assert found == {"dL/dquery": "dquery_2", "dL/dkey": "dkey_2", "dL/dvalue": "dvalue_2"}
+    assert len({step.name for step in inside.steps}) == len(inside.steps)
+
+
 def test_an_op_without_a_rule_has_no_inside(tape):
     overview = Overview(tape, 0, "GPT", 1)
     call = next(g.call for g in overview.trace.groups if g.op == "arange")

@@ -91,10 +91,11 @@ class Names:
     def next_cotangent(self, index: int) -> tuple[str, str]:
         """(name, label) of a contribution to a value's cotangent; under fan-out, also dx_2, …"""
         generic = f"d{self.value(index)}"
-        self._locals[generic] += 1
-        if self._locals[generic] > 1:
-            return (f"{self._cotangents[index]}_{self._locals[generic]}",) * 2
-        name, label = self._named(generic)
+        first = self._cotangents.get(index)
+        if first is not None:
+            self._locals[generic] += 1
+            return (f"{first}_{self._locals[generic]}",) * 2
+        name, label = self.next_local(generic)
         self._cotangents[index] = name
         return name, label
 

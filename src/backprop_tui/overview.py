@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from .alone import alone
 from .diagnose import Diagnosis
@@ -76,12 +76,13 @@ class Overview:
         return None if self._backward is None else (self._backward, self._tape.ops[call])
 
     def _inside(self, op: Op) -> Trace:
-        return walk(
+        inside = walk(
             alone(self._tape, self._backward, op),
             title=" ".join(filter(None, [self._title, "›", op.module, op.name])),
             iteration=self._iteration,
             naming=Naming(leaves=self._leaves(op), own_lines=True),
         )
+        return replace(inside, loss=self.trace.loss)
 
     def _leaves(self, op: Op) -> dict[str, str]:
         """What the op's inputs are called, for the walk over it alone."""
