@@ -71,16 +71,23 @@ def test_into_an_op_line_by_line(tape):
 
 
 def test_into_an_op_whose_inputs_are_called_as_its_rule_calls_its_own_lines():
-    query, key, value = (torch.randn(3, 4, requires_grad=True) for _ in range(3))
+    x, h, c = (torch.randn(1, 2, requires_grad=True) for _ in range(3))
+    w_ih, w_hh = (torch.randn(8, 2, requires_grad=True) for _ in range(2))
     with bp.record() as tape:
-        nn.functional.scaled_dot_product_attention(query, key, value).sum().backward()
-    overview = Overview(tape, 0, "attention", 1)
+        new_h, new_c = torch.lstm_cell(x, (h, c), w_ih, w_hh)
+        (new_h + new_c).sum().backward()
+    overview = Overview(tape, 0, "lstm", 1)
     inside = overview.into(0)
     assert inside is not None
     assert inside.loss == overview.trace.loss
-    found = {step.twin.label: step.name for step in inside.steps if step.twin and step.name[0] == "d"}
-    assert found == {"dL/dquery": "dquery_2", "dL/dkey": "dkey_2", "dL/dvalue": "dvalue_2"}
-    assert len({step.name for step in inside.steps}) == len(inside.steps)
+    names = [given.name for given in inside.given] + [step.name for step in inside.steps]
+    assert len(set(names)) == len(names)
+    assert {"x", "x_2", "c", "c_2"} <= set(names)
+    formulas = {step.name: step.formula for step in inside.steps}
+    assert formulas["dnew_c"] == "dnew_c = seed"
+    assert formulas["dc"].startswith("dc = dnew_c + dnew_h")
+    found = {step.twin.label for step in inside.steps if step.twin and step.phase == "backward"}
+    assert found == {"dL/dx", "dL/dh", "dL/dc", "dL/dw_ih", "dL/dw_hh"}
 
 
 def test_an_op_without_a_rule_has_no_inside(tape):

@@ -58,8 +58,11 @@ def trace(function: Callable[..., Any], *args: Any, **kwargs: Any) -> tuple[list
     return tracer.lines, result
 
 
-def returned(function: Callable[..., Any]) -> tuple[str | None, ...]:
-    """The names in a rule's last ``return``, in order; None for what is no plain name."""
+Answer = str | tuple[str | None, ...] | None
+
+
+def returned(function: Callable[..., Any]) -> tuple[Answer, ...]:
+    """The names in a rule's last ``return``, in order, and those in a list; else None."""
     body = _statements(function.__code__).definition.body
     final = body[-1]
     if not isinstance(final, ast.Return) or final.value is None:
@@ -67,7 +70,14 @@ def returned(function: Callable[..., Any]) -> tuple[str | None, ...]:
     items = final.value.elts if isinstance(final.value, ast.Tuple) else [final.value]
     if items and isinstance(items[0], ast.Tuple):  # return (y, index), backward
         items = items[0].elts
-    return tuple(item.id if isinstance(item, ast.Name) else None for item in items)
+    return tuple(
+        tuple(map(_name, item.elts)) if isinstance(item, ast.List) else _name(item)
+        for item in items
+    )
+
+
+def _name(expression: ast.expr) -> str | None:
+    return expression.id if isinstance(expression, ast.Name) else None
 
 
 def needed(lines: Sequence[Line], wanted: Iterable[str]) -> list[Line]:

@@ -51,6 +51,8 @@ class Names:
         for value in leaves:
             path = paths.get(value.index, value.name)
             self._values[value.index] = naming.leaves.get(path, value.name or f"a{value.index}")
+        if naming.own_lines:  # a line of the rule may be called as the user calls what it is given
+            self._locals.update(self._values.values())
 
     def value(self, index: int) -> str:
         """The name of a value of the tape."""
@@ -123,7 +125,7 @@ class Names:
         if visit.rule is None:
             return
         for index, name in zip(visit.op.results, returned(visit.rule.function), strict=False):
-            if name is not None and name in scope:
+            if isinstance(name, str) and name in scope:
                 self._values.setdefault(index, scope[name])
 
     def incoming(self, visit: Visit, taken: Sequence[str]) -> dict[str, str]:

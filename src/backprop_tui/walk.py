@@ -6,6 +6,7 @@ import math
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -100,7 +101,7 @@ class _Walker:
             self._forward(visit)
         autograd_at = 0 if updates_first else len(self.steps)
         if self._backward.roots:
-            self._seed()
+            self._seeds()
         for visit in reversed(visits):
             if visit.outgoing:
                 self._backward_of(visit)
@@ -157,13 +158,16 @@ class _Walker:
             steps[-1] = replace(steps[-1], twin=twin)
         self._place(_group_of(op, phase, visit), steps)
 
-    def _seed(self) -> None:
-        """dL/dL, which no rule computes."""
-        root = self._backward.roots[0]
+    def _seeds(self) -> None:
+        """What comes in from outside, which no rule computes: dL/dL, or a cotangent a result."""
+        group = Group(-1, "backward", "", "loss.backward()", "seed", None, None, "", None, ())
+        self._place(group, [self._seed(root) for root in self._backward.roots])
+
+    def _seed(self, root: int) -> Step:
         name, label = self._names.next_cotangent(root)
         value = self._derivation.cotangents[root]
         said = f"{value.item():g}" if value.numel() == 1 else "seed"
-        step = Step(
+        return Step(
             index=-1,
             phase="backward",
             group=-1,
@@ -175,8 +179,6 @@ class _Walker:
             algebra=shape_text(value),
             note=self._names.note("backward", name),
         )
-        group = Group(-1, "backward", "", "loss.backward()", "seed", None, None, "", None, ())
-        self._place(group, [step])
 
     def _backward_of(self, visit: Visit) -> None:
         op = visit.op
@@ -208,10 +210,16 @@ class _Walker:
         op = visit.op
         given = bound(visit.rule, (op.args, dict(op.kwargs)))
         indices = dict(zip(map(id, tensors((op.args, op.kwargs))), op.inputs, strict=True))
-        names = answered(visit.rule, given, returned(visit.backward))
+        pairs: list[tuple[Any, str | None]] = []
+        for parameter, answer in answered(visit.rule, given, returned(visit.backward)).items():
+            argument = given.get(parameter)
+            if isinstance(answer, tuple):
+                pairs.extend(zip(argument or (), answer, strict=False))
+            else:
+                pairs.append((argument, answer))
         found = {}
-        for parameter, name in names.items():
-            index = indices.get(id(given.get(parameter)))
+        for argument, name in pairs:
+            index = indices.get(id(argument))
             if name is not None and index is not None and self._tape.values[index].requires_grad:
                 found[name] = index
         return found

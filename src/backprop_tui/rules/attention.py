@@ -33,7 +33,8 @@ def scaled_dot_product_attention(
     come ∂L/∂Q = dS·K/√d and ∂L/∂K = dSᵀ·Q/√d. What is masked has P = 0 and receives nothing.
     """
     scale = 1 / math.sqrt(query.shape[-1]) if scale is None else scale
-    k, v = key, value
+    k = key
+    v = value
     if enable_gqa:
         k = key.repeat_interleave(query.shape[-3] // key.shape[-3], -3)
         v = value.repeat_interleave(query.shape[-3] // value.shape[-3], -3)
@@ -56,22 +57,21 @@ def scaled_dot_product_attention(
 
     def backward(dy):
         dmask = None
-        dvalue = dropped.mT @ dy
+        dv = dropped.mT @ dy
         dweights = dy @ v.mT
         if dropout_p > 0:
             dweights = dweights * keep
         overlap = (dweights * weights).sum(-1, keepdim=True)
         dscores = weights * (dweights - overlap)
-        dquery = dscores @ k * scale
-        dkey = dscores.mT @ query * scale
         if attn_mask is not None and attn_mask.dtype != torch.bool:
             dmask = unbroadcast(dscores, attn_mask)
+        dquery = unbroadcast(dscores @ k * scale, query)
+        dk = dscores.mT @ query * scale
         if enable_gqa:
-            dkey = dkey.unflatten(-3, (key.shape[-3], -1)).sum(-3)
-            dvalue = dvalue.unflatten(-3, (value.shape[-3], -1)).sum(-3)
-        dquery = unbroadcast(dquery, query)
-        dkey = unbroadcast(dkey, key)
-        dvalue = unbroadcast(dvalue, value)
+            dk = dk.unflatten(-3, (key.shape[-3], -1)).sum(-3)
+            dv = dv.unflatten(-3, (value.shape[-3], -1)).sum(-3)
+        dkey = unbroadcast(dk, key)
+        dvalue = unbroadcast(dv, value)
         return dquery, dkey, dvalue, dmask
 
     return y, backward
