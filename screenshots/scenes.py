@@ -23,7 +23,7 @@ from backprop_tui.ui.app import BackpropApp, PlainSettings
 from backprop_tui.ui.debugger import Debugger
 from backprop_tui.ui.panes.lines import LinePane
 
-from . import broken, gpt
+from . import broken, gpt, insides
 
 FOLDER = Path(__file__).parent
 
@@ -60,6 +60,9 @@ class Scene:
         return TwoLayer(Options(**self.options))
 
 
+# Inside the first op, at the start of its way back.
+INSIDE = ("i", "f")
+
 # Where rex4, the gradient of the second weight, has just been computed.
 REX4 = ("f", "f", "s", "s", "s", "s")
 
@@ -93,6 +96,38 @@ SCENES = (
         "a GPT of two blocks, on its way back through attention",
         title="GPT",
         tape=gpt.tape,
+    ),
+    Scene(
+        "softmax",
+        WIDE,
+        (*INSIDE, *"ssss"),
+        "inside softmax: y · (dy − Σ dy·y), row by row",
+        title="softmax",
+        tape=insides.softmax,
+    ),
+    Scene(
+        "layer-norm",
+        WIDE,
+        (*INSIDE, *"ssssss"),
+        "inside layer norm: the mean and the stretch are taken out of the cotangent",
+        title="layer norm",
+        tape=insides.layer_norm,
+    ),
+    Scene(
+        "attention",
+        WIDE,
+        (*INSIDE, *"ssssss"),
+        "inside causal attention: what is masked has weight 0 and receives nothing",
+        title="attention",
+        tape=insides.attention,
+    ),
+    Scene(
+        "lstm-cell",
+        WIDE,
+        (*INSIDE, *"ssssssssss"),
+        "inside an LSTM cell: from the state and the memory back through the four gates",
+        title="LSTM cell",
+        tape=insides.lstm_cell,
     ),
 )
 
