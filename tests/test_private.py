@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import math
 import random
 import warnings
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 
 import numpy as np
+import pytest
 import torch
 import torch.nn.functional as F
 from torch import nn
+from torch.nn.utils import clip_grad_norm_, clip_grad_value_
 from torch.overrides import TorchFunctionMode
 
 from backprop_tui import private
@@ -159,3 +162,41 @@ def test_what_is_apart_leaves_no_trace():
     assert states[0] == random.getstate()
     assert states[1] == np.random.get_state()[1].tolist()
     assert states[2] == torch.get_rng_state().tolist()
+
+
+def clipped_by_half(model):
+    norm = torch.nn.utils.get_total_norm([p.grad for p in model.parameters()])
+    torch.nn.utils.clip_grads_with_norm_(model.parameters(), 2.0, norm / 2)
+
+
+@pytest.mark.parametrize(
+    ("clip", "told"),
+    [
+        (lambda model: clip_grad_norm_(model.parameters(), 2.0, 3), (2, 2.0, 3.0)),
+        (lambda model: clip_grad_value_(model.weight, clip_value=1), (1, 1.0)),
+        (lambda model: clip_grad_value_(iter(model.parameters()), 1), (2, 1.0)),
+    ],
+)
+def test_clipping_is_told_with_its_limit_and_computes_the_same(clip, told):
+    def gradients(watch):
+        model = nn.Linear(2, 2)
+        for number, parameter in enumerate(model.parameters(), 1):
+            parameter.grad = torch.full_like(parameter, 3.0 * number)
+        with watch:
+            clip(model)
+        return [parameter.grad.tolist() for parameter in model.parameters()]
+
+    heard = []
+    watch = private.clipping(
+        lambda held, norm, limit, order: heard.append((len(held), limit, order)),
+        lambda held, limit: heard.append((len(held), limit)),
+    )
+    assert gradients(watch) == gradients(nullcontext()) and heard == [told]
+
+
+def test_the_order_of_a_norm_that_the_program_made_is_not_known():
+    heard, model = [], nn.Linear(2, 2)
+    model(torch.ones(1, 2)).sum().backward()
+    with private.clipping(lambda *told: heard.append(told[3]), lambda *told: None):
+        clipped_by_half(model)
+    assert len(heard) == 1 and math.isnan(heard[0])

@@ -5,8 +5,10 @@ from __future__ import annotations
 import pytest
 import torch
 from torch import nn
+from torch.nn.utils import clip_grad_value_
 
 import backprop_tui as bp
+from backprop_tui import clipping
 from backprop_tui.compare import Verdict
 from backprop_tui.recorder import record
 from backprop_tui.report import AGREED
@@ -96,8 +98,41 @@ def clip_one_by_foreach(model):
     nn.utils.clip_grad_norm_(model[0].weight, 0.1, foreach=True)
 
 
+def clip_by_the_largest(model):
+    nn.utils.clip_grad_norm_(model.parameters(), 0.01, norm_type=float("inf"))
+
+
+def clip_by_cubes(model):
+    nn.utils.clip_grad_norm_(model.parameters(), max_norm=0.1, norm_type=3)
+
+
+def clip_value(model):
+    weights = (parameter for parameter in model.parameters() if parameter.dim() > 1)
+    clip_grad_value_(weights, 0.05)
+
+
+def clip_value_by_foreach(model):
+    nn.utils.clip_grad_value_(model.parameters(), clip_value=0.05, foreach=True)
+
+
+def clip_twice(model):
+    nn.utils.clip_grad_value_(model[0].weight, 0.05)
+    nn.utils.clip_grad_norm_(model.parameters(), 0.1)
+
+
 @pytest.mark.parametrize(
-    "prepare", [lambda model: None, clip_norm, clip_loosely, clip_one_by_foreach]
+    "prepare",
+    [
+        lambda model: None,
+        clip_norm,
+        clip_loosely,
+        clip_one_by_foreach,
+        clip_by_the_largest,
+        clip_by_cubes,
+        clip_value,
+        clip_value_by_foreach,
+        clip_twice,
+    ],
 )
 @pytest.mark.parametrize("passes", [1, 3])
 def test_what_an_optimizer_used_is_what_backward_left_and_clipping_scaled(prepare, passes):
@@ -105,6 +140,62 @@ def test_what_an_optimizer_used_is_what_backward_left_and_clipping_scaled(prepar
     assert report.ok and len(report.updates) == 4
     assert {row.gradient for row in report.updates} <= set(AGREED)
     assert {row.verdict for row in report.updates} <= set(AGREED)
+
+
+def updates_of(prepare):
+    """The update phase, line by line: (heading, formula, how it compares)."""
+    trace = walk(trained(prepare)[0], title="")
+    return [
+        (group.title, step.formula, step.twin and step.twin.comparison.verdict in AGREED)
+        for group in trace.groups
+        for step in (trace.steps[index] for index in group.steps)
+        if group.phase == "update"
+    ]
+
+
+def test_clipping_by_the_norm_is_walked_through_line_by_line():
+    norms, norm, ratio, scale, clipped, updated, *rest = updates_of(clip_norm)
+    assert norms[1] == "norms = stack([vector_norm(each, order) for each in grads])"
+    assert norm == ("clip_grad_norm_", "norm = vector_norm(norms, order)", True)
+    assert ratio[1] == "ratio = max_norm / (norm + 1e-06)"
+    assert scale[1] == "scale = where(ratio > 1, 1, ratio)"
+    assert clipped == ("clip_grad_norm_ 0.weight", 'clipped = scale·grad["0.weight"]', True)
+    assert updated == ("SGD 0.weight", "0.weight = 0.weight − lr·clipped", True)
+    assert [title for title, _, _ in rest[::2]] == [
+        f"clip_grad_norm_ {name}" for name in ("0.bias", "2.weight", "2.bias")
+    ]
+
+
+def test_clipping_by_value_comes_before_the_norm_that_it_changes():
+    clamped, norms, *_ = updates_of(clip_twice)
+    assert clamped[:2] == (
+        "clip_grad_value_ 0.weight",
+        'clipped = clamp(grad["0.weight"], −limit, limit)',
+    )
+    assert norms[0] == "clip_grad_norm_"
+    second = [line for line in updates_of(clip_twice) if line[0] == "clip_grad_norm_ 0.weight"]
+    assert second == [("clip_grad_norm_ 0.weight", "clipped_2 = scale·clipped", True)]
+
+
+def test_a_norm_of_the_programs_own_is_taken_as_it_is():
+    ratio, scale, clipped, *_ = updates_of(clip_by_half_a_norm)
+    assert [line[2] for line in (ratio, scale, clipped)] == [None, None, True]
+
+
+def test_a_wrong_clipping_is_different(monkeypatch):
+    monkeypatch.setattr(clipping, "scaled", lambda grad, scale: grad * scale * 2)
+    found = [agrees for title, _, agrees in updates_of(clip_norm) if "norm_ " in title]
+    assert found == [False] * 4
+
+
+def test_clipping_after_the_step_explains_nothing():
+    model = nn.Linear(2, 2)
+    stepper = torch.optim.SGD(model.parameters(), lr=0.1)
+    with bp.record(model) as tape:
+        model(torch.ones(1, 2)).sum().backward()
+        stepper.step()
+        clip_grad_value_(model.parameters(), 0.01)
+    assert {row.gradient for row in tape.check().updates} == {Verdict.EXACT}
 
 
 def test_clipping_is_seen_to_scale():
@@ -117,11 +208,12 @@ def double(model):
     model[0].weight.grad.mul_(2)
 
 
-def clip_by_the_largest(model):
-    nn.utils.clip_grad_norm_(model.parameters(), 0.01, norm_type=float("inf"))
+def clip_by_half_a_norm(model):
+    norm = nn.utils.get_total_norm([p.grad for p in model.parameters()]) / 2
+    nn.utils.clip_grads_with_norm_(model.parameters(), 0.01, norm)
 
 
-@pytest.mark.parametrize(("prepare", "unexplained"), [(double, 1), (clip_by_the_largest, 4)])
+@pytest.mark.parametrize(("prepare", "unexplained"), [(double, 1), (clip_by_half_a_norm, 4)])
 def test_a_gradient_that_something_else_changed_is_said_to_be(prepare, unexplained):
     _, report = trained(prepare)
     found = [row for row in report.updates if row.gradient is Verdict.UNVERIFIED]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import math
 import random
 import types
 import warnings
@@ -150,21 +151,63 @@ def patched(owner: Any, name: str, observe: Callable[..., Any]) -> Iterator[None
 
 
 @contextmanager
-def clipping(observe: Callable[[Sequence[Tensor], Tensor, float], None]) -> Iterator[None]:
-    """Every clipping of gradients by their norm here is told, before it happens.
+def wrapped(wrapper: Any, observe: Callable[..., Any]) -> Iterator[None]:
+    """Every call of what `wrapper`, a decorated function, wraps is ``observe(original, *args)``.
 
-    ``clip_grad_norm_`` may have been imported by name: what it calls is observed instead.
+    The program may have imported the wrapper by name: what it wraps is changed where it holds it.
     """
-
-    def clip(
-        original: Callable[..., Any], parameters: Any, max_norm: float, total: Tensor, *rest: Any
-    ) -> Any:
-        held = [parameters] if isinstance(parameters, Tensor) else list(parameters)
-        observe(held, total, max_norm)
-        return original(parameters, max_norm, total, *rest)
-
-    with patched(torch.nn.utils.clip_grad, "_clip_grads_with_norm_", clip):
+    cell = wrapper.__closure__[wrapper.__code__.co_freevars.index("func")]
+    original = cell.cell_contents
+    cell.cell_contents = functools.partial(observe, original)
+    try:
         yield
+    finally:
+        cell.cell_contents = original
+
+
+@contextmanager
+def clipping(
+    by_norm: Callable[[Sequence[Tensor], Tensor, float, float], None],
+    by_value: Callable[[Sequence[Tensor], float], None],
+) -> Iterator[None]:
+    """Every clipping of gradients here is told, before it happens.
+
+    By norm: the parameters, their norm, what it may be, and its order, NaN for a norm that the
+    program found by itself. By value: the parameters, and the largest value.
+    """
+    found: tuple[Tensor | None, float] = (None, math.nan)
+
+    def norm(run: Any, tensors: Any, norm_type: float = 2.0, *args: Any, **options: Any) -> Tensor:
+        nonlocal found
+        total: Tensor = run(tensors, norm_type, *args, **options)
+        found = total, float(norm_type)
+        return total
+
+    def scale(
+        run: Any, parameters: Any, max_norm: float, total_norm: Tensor, *args: Any, **options: Any
+    ) -> None:
+        held = _listed(parameters)
+        order = found[1] if total_norm is found[0] else math.nan
+        by_norm(held, total_norm, float(max_norm), order)
+        run(held, max_norm, total_norm, *args, **options)
+
+    def clamp(run: Any, parameters: Any, clip_value: float, *args: Any, **options: Any) -> None:
+        held = _listed(parameters)
+        by_value(held, float(clip_value))
+        run(held, clip_value, *args, **options)
+
+    clip_grad: Any = torch.nn.utils.clip_grad
+    with (
+        wrapped(clip_grad._get_total_norm, norm),
+        wrapped(clip_grad._clip_grads_with_norm_, scale),
+        wrapped(clip_grad.clip_grad_value_, clamp),
+    ):
+        yield
+
+
+def _listed(parameters: Any) -> list[Tensor]:
+    """What may be one tensor, or a generator that is read but once."""
+    return [parameters] if isinstance(parameters, Tensor) else list(parameters)
 
 
 @contextmanager

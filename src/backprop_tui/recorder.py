@@ -106,7 +106,7 @@ class Recorder(TorchFunctionMode):
         self._exits.enter_context(patched(torch.optim.Optimizer, "__init__", self._made))
         self._exits.enter_context(patched(nn.Module, "eval", self._eval))
         self._exits.enter_context(patched(torch.amp.GradScaler, "unscale_", self._unscale))
-        self._exits.enter_context(clipping(self._clip))
+        self._exits.enter_context(clipping(self._clip, self._clamp))
 
     def _fill(self, tape: Tape) -> None:
         self._taping.fill(tape)
@@ -255,10 +255,17 @@ class Recorder(TorchFunctionMode):
             self._note("unscale", optimizer)
         call(scaler, optimizer)
 
-    def _clip(self, parameters: Sequence[Tensor], total_norm: Tensor, max_norm: float) -> None:
+    def _clip(
+        self, parameters: Sequence[Tensor], norm: Tensor, max_norm: float, order: float
+    ) -> None:
         if self._watches():
             with unseen():
-                self._taping.event("clip", parameters, total_norm, float(max_norm))
+                self._taping.event("clip", parameters, norm, max_norm, order)
+
+    def _clamp(self, parameters: Sequence[Tensor], clip_value: float) -> None:
+        if self._watches():
+            with unseen():
+                self._taping.event("clip_value", parameters, None, clip_value)
 
     def _note(self, kind: str, owner: nn.Module | torch.optim.Optimizer) -> None:
         with unseen():

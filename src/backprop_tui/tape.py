@@ -153,11 +153,12 @@ class Event:
     Attributes:
         kind: a way out of the graph ("numpy", "item", "tolist"), an assignment ("grad=",
             "data=", "requires_grad="), or a call ("requires_grad_", "zero_grad", "clip",
-            "unscale", "step", "hook", "no_grad", "eval"; "optimizer" makes one; "backward" raised).
+            "clip_value", "unscale", "step", "hook", "no_grad", "eval"; "optimizer" makes one;
+            "backward" raised).
         values: the tensors, as indices in `Tape.values`; for an optimizer all that it has.
         ops: how many ops the tape held, and `backwards` how many backward passes.
-        tensor: what was assigned, if it was a tensor; the norm that a clip has found, and `limit`
-            the norm that it allows.
+        tensor: what was assigned, if it was a tensor; the norm that a clip has found, `limit`
+            the norm or the value that it allows, and `order` the kind of the norm, NaN if unknown.
     """
 
     kind: str
@@ -167,6 +168,7 @@ class Event:
     source: Source | None
     tensor: Tensor | None = None
     limit: float = math.inf
+    order: float = math.nan
 
 
 @dataclass(frozen=True, slots=True)

@@ -364,6 +364,7 @@ class Taping:
         touched: Sequence[Tensor],
         assigned: Any = None,
         limit: float = math.inf,
+        order: float = math.nan,
     ) -> None:
         """Note what the program does to tensors without computing."""
         self._events.append(
@@ -375,6 +376,7 @@ class Taping:
                 calls.source(),
                 snapshot(assigned) if isinstance(assigned, Tensor) else None,
                 limit,
+                order,
             )
         )
         if kind == "data=" and assigned.dtype != touched[0].dtype:

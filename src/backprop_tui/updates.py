@@ -2,30 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import functools
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from .backward import Convert, same
+from .clipping import Clip, clips, gradient
 from .compare import ROUNDING, Comparison, Verdict, bound, compare
 from .numeric import widen
 from .report import UpdateRow
-from .rules.optimizer import UPDATES, clipped
-from .tape import Event, Tape, Update, map_tensors
+from .rules.optimizer import UPDATES
+from .tape import Tape, Update, map_tensors
 from .witness import DRAWS, shaken
 
 
 def rows(tape: Tape) -> Iterator[UpdateRow]:
     """How every update of a tape compares, a row for each parameter."""
+    clipped = functools.cache(lambda passes: clips(tape, passes))
     for update in tape.updates:
         rule = UPDATES.get(update.optimizer)
         found = None if rule is None else compared(update, rule, by_rule(update, rule))
         yield UpdateRow(
             optimizer=update.optimizer.__name__,
             name=update.name or f"input {update.value}",
-            gradient=explained(tape, update),
+            gradient=explained(tape, update, clipped(update.backwards)),
             verdict=found.verdict if found is not None else Verdict.UNCHECKED,
             rho=found.rho if found is not None else 0.0,
         )
@@ -57,40 +60,18 @@ def compared(update: Update, rule: Callable[..., Tensor], manual: Tensor) -> Com
     )
 
 
-def explained(tape: Tape, update: Update) -> Verdict:
+def explained(tape: Tape, update: Update, done: Sequence[Clip]) -> Verdict:
     """Whether the gradient that an optimizer used is what the last pass left, clipped.
 
     Returns:
-        UNVERIFIED where something else has changed it, or clipped it by another norm.
+        UNVERIFIED where something else has changed it, or clipped it by a norm of its own.
     """
     with torch.no_grad():
-        grad = left(tape, update.value, update.backwards)
-        for clip in tape.events if grad is not None else ():
-            if clip.kind == "clip" and clip.backwards == update.backwards:
-                grad = _clipped(tape, clip, update.value, grad)
-        if grad is None or grad.shape != update.grad.shape:
+        grad = gradient(tape, update.value, update.backwards, done)
+        known = all(clip.known for clip in done if update.value in clip.found)
+        if grad is None or grad.shape != update.grad.shape or not known:
             return Verdict.UNVERIFIED
         manual, used = grad.contiguous(), update.grad.contiguous()
         if torch.equal(manual, used):
             return Verdict.EXACT
         return Verdict.ROUNDING if bound(manual, used) <= ROUNDING else Verdict.UNVERIFIED
-
-
-def left(tape: Tape, value: int, passes: int) -> Tensor | None:
-    """A leaf's `.grad` after the first so many passes: the last one's cotangent upon what was."""
-    for backward in reversed(tape.backwards[:passes]):
-        if value in backward.cotangents:
-            before = backward.leftover.get(value)
-            cotangent = backward.cotangents[value]
-            return cotangent if before is None else before + cotangent
-    return None
-
-
-def _clipped(tape: Tape, clip: Event, value: int, grad: Tensor | None) -> Tensor | None:
-    """The gradient after a clipping, None where the norm is not the one that we find."""
-    if grad is None or value not in clip.values:
-        return grad
-    held = [left(tape, each, clip.backwards) for each in clip.values]
-    norm, manual = clipped(grad, [each for each in held if each is not None], clip.limit)
-    agreed = clip.tensor is not None and torch.allclose(norm, clip.tensor.to(norm), rtol=1e-4)
-    return manual if agreed else None

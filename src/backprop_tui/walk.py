@@ -4,24 +4,21 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-import torch
 from torch import Tensor
 
 from .backward import Visit, derive_by_lines
 from .binding import answered, bound
-from .compare import Comparison
-from .formula import algebra, formula, shape_text
+from .formula import shape_text
 from .lines import Line, needed, returned, trace
 from .naming import Names, Naming
-from .rules.optimizer import UPDATES
 from .steps import Given, Gradient, Group, Step, Trace, Twin
-from .tape import Backward, Op, Tape, Update, tensors
+from .tape import Backward, Op, Tape, tensors
 from .torch_formulas import formula_of
-from .updates import compared, options_of
+from .updating import Updating
 from .witness import Witness
 
 
@@ -72,18 +69,16 @@ def loss_of(tape: Tape, backward: Backward) -> float:
     return float(root) if root.numel() == 1 and not root.is_complex() else math.nan
 
 
-class _Walker:
+class _Walker(Updating):
     """Collects the groups and steps of one training step, in the order in which they run."""
 
     def __init__(
         self, tape: Tape, backward: Backward, naming: Naming, given: Mapping[int, Tensor]
     ) -> None:
-        self.groups: list[Group] = []
-        self.steps: list[Step] = []
-        self._tape, self._backward = tape, backward
+        super().__init__(tape, Names(tape, naming))
+        self._backward = backward
         self._derivation = derive_by_lines(tape, backward, trace, given)
         self._witness = Witness(tape, backward, given)
-        self._names = Names(tape, naming)
         self._scopes: dict[int, dict[str, str]] = {}  # op -> the rule's names on the screen
         visits = self._derivation.visits
         self._consumers = Counter(
@@ -256,70 +251,6 @@ class _Walker:
         value = self._tape.values[index]
         comparison = self._witness.cotangent(index, manual, expected)
         return Twin(self._names.gradient(value), value.name, expected, comparison)
-
-    def _updates(self) -> None:
-        for update in self._tape.updates:
-            self._update(update, UPDATES.get(update.optimizer))
-
-    def _update(self, update: Update, rule: Callable[..., Tensor] | None) -> None:
-        """One parameter's update; without a rule, what torch made of it, not checked."""
-        kind = update.optimizer.__name__
-        layer, _, _ = update.name.rpartition(".")
-        title = f"{kind} {update.name}"
-        name = self._names.value(update.value)
-        group = Group(-1, "update", layer, title, kind, None, None, "", None, ())
-        if rule is None:
-            shape = shape_text(update.after)
-            formula = f"{name} = {kind}({name})"
-            step = Step(-1, "update", -1, "", name, name, update.after, formula, shape)
-            self._place(group, [step])
-            return
-        lines, comparison = _by_hand(update, rule)
-        scope = {"param": name, "grad": self._names.gradient(self._tape.values[update.value])}
-        steps = [
-            self._step("update", line, scope, *self._names.next_local(line.target))
-            for line in lines[:-1]
-        ]
-        final = self._step("update", lines[-1], scope, name, name)
-        twin = Twin("torch", kind, update.after, comparison)
-        group = replace(group, rule=rule.__name__, isolated=comparison)
-        self._place(group, [*steps, replace(final, twin=twin)])
-
-    def _step(self, phase: str, line: Line, scope: dict[str, str], name: str, label: str) -> Step:
-        """A step that has no place yet; the line's target is called `label` from here on."""
-        text = formula(line, scope, label)
-        rebinds = line.target in line.reads  # "y = y + bias": y is still the old one
-        names = dict(scope) if rebinds else scope | {line.target: label}
-        scope[line.target] = label
-        return Step(
-            index=-1,
-            phase=phase,
-            group=-1,
-            layer="",
-            name=name,
-            label=label,
-            value=line.value,
-            formula=text,
-            algebra=algebra(line),
-            note=self._names.note(phase, name),
-            line=line,
-            names=names,
-            reads=tuple(names.get(name, name) for name in line.reads),
-        )
-
-    def _place(self, group: Group, steps: list[Step]) -> None:
-        first, number = len(self.steps), len(self.groups)
-        for index, step in enumerate(steps, first):
-            self.steps.append(replace(step, index=index, group=number, layer=group.layer))
-        numbers = tuple(range(first, len(self.steps)))
-        self.groups.append(replace(group, index=number, steps=numbers))
-
-
-def _by_hand(update: Update, rule: Callable[..., Tensor]) -> tuple[list[Line], Comparison]:
-    """The lines of an update rule, and how its result compares with torch's."""
-    with torch.no_grad():
-        lines, manual = trace(rule, update.before, update.grad, **options_of(update))
-    return lines, compared(update, rule, manual)
 
 
 def _group_of(op: Op, phase: str, visit: Visit) -> Group:

@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.linalg import vector_norm
 
 UPDATES: dict[type, Callable[..., Tensor]] = {}
 
@@ -150,12 +151,30 @@ def rmsprop(
     return param
 
 
-def clipped(grad: Tensor, grads: Sequence[Tensor], max_norm: float) -> tuple[Tensor, Tensor]:
-    """Clipping by the norm: where ‖g‖ of all gradients as one vector is above c, g ← g · c / ‖g‖.
+def total_norm(grads: Sequence[Tensor], order: float = 2.0) -> Tensor:
+    """‖g‖ of all gradients as one vector; of order ∞ it is the largest |g|."""
+    norms = torch.stack([vector_norm(each, order) for each in grads])
+    norm: Tensor = vector_norm(norms, order)
+    return norm
 
-    Pascanu et al. 2013; torch adds 1e-6 to ‖g‖. Returns ‖g‖ and the one gradient, clipped.
+
+def coefficient(norm: Tensor, max_norm: float) -> Tensor:
+    """What clipping by the norm scales with: c / ‖g‖ where ‖g‖ is above c, else 1.
+
+    Pascanu et al. 2013; torch adds 1e-6 to ‖g‖.
     """
-    norm = torch.stack([each.norm() for each in grads]).norm()
-    scale = (max_norm / (norm + 1e-6)).clamp(max=1)
-    grad = grad * scale
-    return norm, grad
+    ratio = max_norm / (norm + 1e-6)
+    scale = torch.where(ratio > 1, 1.0, ratio)
+    return scale
+
+
+def scaled(grad: Tensor, scale: Tensor) -> Tensor:
+    """One gradient, clipped by the norm of all."""
+    clipped = scale * grad
+    return clipped
+
+
+def clamped(grad: Tensor, limit: float) -> Tensor:
+    """One gradient, clipped by value: each of its numbers lies within ±limit."""
+    clipped = grad.clamp(-limit, limit)
+    return clipped
