@@ -28,7 +28,8 @@ class _Context:
 
 def wrong_tensor_saved(call: Call, wrong: Sequence[Answer]) -> Pattern | None:
     """The pattern of a backward that all becomes right with one saved tensor exchanged."""
-    node = _node(call)
+    outputs = _again(call)  # held, for with them older torches let go of what the node saved
+    node: Any = next(output.grad_fn for output in outputs if output.grad_fn is not None)
     saved = [tensor.detach() for tensor in node.saved_tensors if tensor is not None]
     named = dict(_named(call))
     for place, kept in enumerate(saved):
@@ -58,15 +59,14 @@ def _named(call: Call) -> Iterator[tuple[str, Tensor]]:
         yield f"output {number}" if several else "the output", output
 
 
-def _node(call: Call) -> Any:
-    """The node that the Function makes in autograd's graph: its ctx."""
+def _again(call: Call) -> list[Tensor]:
+    """The Function's outputs with a graph, the node of which is its ctx."""
 
     def leaf(tensor: Tensor) -> Tensor:
         return tensor.detach().clone().requires_grad_(tensor.is_floating_point())
 
     with torch.enable_grad(), same_draw():
-        outputs = run_op(call.op, *map_tensors(leaf, call.arguments))
-    return next(output.grad_fn for output in outputs if output.grad_fn is not None)
+        return run_op(call.op, *map_tensors(leaf, call.arguments))
 
 
 def _all_right(call: Call, wrong: Sequence[Answer], context: _Context) -> bool:
