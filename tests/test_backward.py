@@ -7,10 +7,12 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+import backprop_tui as bp
 from backprop_tui.backward import derive, isolate
 from backprop_tui.compare import Verdict
 from backprop_tui.numeric import widen
 from backprop_tui.recorder import record
+from backprop_tui.report import AGREED
 from backprop_tui.rules import registry
 from backprop_tui.walk import walk
 
@@ -88,3 +90,59 @@ def test_a_tape_without_a_backward_says_what_is_missing():
         torch.ones(2).sum()
     with pytest.raises(ValueError, match=r"call loss\.backward\(\) inside the recording"):
         walk(tape, title="")
+
+
+def roots_of_one_op(x):
+    parts = (2 * x).unbind(0)
+    return parts[0], parts[2]
+
+
+def root_on_the_way_to_another(x):
+    inner = x.exp()
+    return inner, 3 * inner
+
+
+def root_twice(x):
+    y = x.sin()
+    return y, y
+
+
+def memory_and_what_is_made_of_it(x):
+    torch.manual_seed(0)
+    return nn.LSTMCell(4, 2)(x)
+
+
+def memory_alone(x):
+    return memory_and_what_is_made_of_it(x)[1:]
+
+
+def memory_twice(x):
+    return memory_alone(x) * 2
+
+
+def parts_of_a_decomposition(x):
+    u, s, v = torch.linalg.svd(x, full_matrices=False)
+    return s, u @ s.diag() @ v
+
+
+@pytest.mark.parametrize(
+    "program",
+    [
+        roots_of_one_op,
+        root_on_the_way_to_another,
+        root_twice,
+        memory_and_what_is_made_of_it,
+        memory_alone,
+        memory_twice,
+        parts_of_a_decomposition,
+    ],
+)
+def test_several_roots_of_one_backward(program):
+    torch.manual_seed(1)
+    x = torch.randn(3, 4, requires_grad=True)
+    with bp.record() as tape:
+        roots = program(x)
+        torch.autograd.backward(roots, [torch.randn_like(root) for root in roots])
+    report = tape.check()
+    assert report.ok
+    assert {op.isolated for op in report.ops} | {op.chained for op in report.ops} <= set(AGREED)

@@ -108,6 +108,16 @@ def test_empty_tensors_are_exact():
     assert compare(torch.zeros(0, 3), torch.zeros(0, 3)).verdict is Verdict.EXACT
 
 
+@pytest.mark.filterwarnings("ignore:ComplexHalf")
+def test_same_bits_of_halves_that_are_complex():
+    def half(*numbers):
+        return torch.tensor(numbers, dtype=torch.complex64).to(torch.complex32)
+
+    assert same_bits(half(1 + 1j, 2), half(1 + 1j, 2))
+    assert same_bits(half(complex(math.nan, 1)), half(complex(math.nan, 1)))
+    assert not same_bits(half(1 + 1j, 2), half(1 + 1j, 2j))
+
+
 def test_same_bits_looks_at_the_dtype():
     assert not same_bits(torch.ones(2), torch.ones(2, dtype=torch.float64))
 

@@ -141,6 +141,18 @@ def test_a_row_of_a_parameter_is_written_to_under_no_grad():
     assert not embedding.weight[0].any()
 
 
+def test_the_eps_that_rms_norm_takes_from_its_dtype_is_kept():
+    with record() as tape:
+        F.rms_norm(torch.ones(2, 3), (3,))
+        F.rms_norm(torch.ones(2, 3), (3,), None, 1e-3)
+        F.rms_norm(torch.ones(2, 3, dtype=torch.float64), (3,), None, None)
+        nn.RMSNorm(3)(torch.ones(2, 3))
+    ops = [op for op in tape.ops if op.name == "rms_norm"]
+    eps = [op.args[3] if len(op.args) > 3 else op.kwargs["eps"] for op in ops]
+    single, double = torch.finfo(torch.float32).eps, torch.finfo(torch.float64).eps
+    assert eps == [single, 1e-3, double, single]
+
+
 def test_garbage_is_seldom_looked_for_while_a_tape_grows():
     before = gc.get_threshold()
     with suppress(ZeroDivisionError), record():

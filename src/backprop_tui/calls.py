@@ -56,6 +56,7 @@ _RANDOM = frozenset(
     }
 )
 _NOTHING = Ambient()
+_RMS_NORM = frozenset((torch.nn.functional.rms_norm, torch.rms_norm))
 
 DIFFERENTIATING = frozenset((Tensor.backward, torch.autograd.backward, torch.autograd.grad))
 
@@ -102,6 +103,21 @@ def ambient(name: str, args: tuple[Any, ...]) -> Ambient:
         if device is not None and device.type == "cuda":
             rng["cuda"] = torch.cuda.get_rng_state(device)
     return Ambient(autocast, rng)
+
+
+def settled(
+    function: Callable[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any]
+) -> tuple[tuple[Any, ...], Mapping[str, Any]]:
+    """The arguments, with what torch takes from the dtype where it is left out.
+
+    Computed again in another dtype, the op is still the same.
+    """
+    if function in _RMS_NORM and argument(3, "eps", args, kwargs) is None:
+        return args[:3], {
+            **kwargs,
+            "eps": torch.finfo(argument(0, "input", args, kwargs).dtype).eps,
+        }
+    return args, kwargs
 
 
 def argument(

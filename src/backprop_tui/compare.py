@@ -101,6 +101,8 @@ def same_bits(a: Tensor, b: Tensor) -> bool:
     """Whether two tensors are equal in shape, dtype and every element, NaN equal to NaN."""
     if a.shape != b.shape or a.dtype != b.dtype:
         return False
+    if a.dtype == torch.complex32:  # which torch cannot compare
+        a, b = torch.view_as_real(a.resolve_conj()), torch.view_as_real(b.resolve_conj())
     return all(torch.equal(x, y) or _alike(x, y) for x, y in elements.pieces(a, b))
 
 

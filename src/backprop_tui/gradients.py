@@ -8,6 +8,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any, TypeVar
 
 import torch
@@ -37,6 +38,7 @@ def capture(
     identities: Identities,
     roots: Sequence[Tensor],
     hooked: Collection[int] = (),
+    seeds: Mapping[int, Tensor] = MappingProxyType({}),
 ) -> Iterator[Captured]:
     """Keep what a backward pass run inside the block computes.
 
@@ -44,13 +46,14 @@ def capture(
     value, or a hook of the user's (`hooked`) may replace its gradient, a posthook on each op's
     own nodes sees what that op contributes. An output that is
     a stage of another output of the same op (an LSTM cell's memory) has the cotangent that
-    came from outside the op.
+    came from outside the op. A root may have been read on the way to another root: `seeds`, by
+    value, are what the caller gave to each.
     """
     nodes = below(roots)
     by_node = {node: values for node in nodes if (values := identities.outputs(node))}
     ops = graph.made(value for values in by_node.values() for value in values.values())
     stages = set(_stages(ops, identities))
-    shared = frozenset(graph.shared.union(hooked, stages))
+    shared = frozenset(graph.shared.union(hooked, stages, seeds if len(seeds) > 1 else ()))
     again = {edge[0] for op in ops if op.implicit and (edge := identities.edge(op.results[0]))}
     captured = Captured(shared=shared, unseen=tuple(_unseen(nodes - again, graph.spans)))
     handles = [
@@ -68,6 +71,8 @@ def capture(
             handle.remove()
     for value in stages:
         captured.cotangents.pop(value, None)
+        if value in seeds:
+            captured.cotangents[value] = seeds[value]
     for (_, value), part in captured.contributions.items():
         if value in stages:
             before = captured.cotangents.get(value)

@@ -101,6 +101,7 @@ class Taping:
     ) -> Pending:
         """Keep what a call is going to read."""
         first = next_sequence_number()
+        args, kwargs = calls.settled(function, args, kwargs)
         target = calls.written(function, name, args, kwargs)
         written = None if target is None else self._written(target)
         inputs, (kept_args, kept_kwargs) = self._keep((args, dict(kwargs)))
@@ -270,7 +271,7 @@ class Taping:
         after, source = len(self.ops), calls.source()
         leftover = {} if func is torch.autograd.grad else self._identities.gradients()
         self._replaced.clear()
-        with self._captured(given) as captured:
+        with self._captured(given, _by_root(roots, seeds)) as captured:
             try:
                 result = func(*args, **kwargs)
             except RuntimeError:
@@ -297,9 +298,11 @@ class Taping:
         return result
 
     @contextmanager
-    def _captured(self, roots: Sequence[Tensor]) -> Iterator[dict[str, Any]]:
+    def _captured(
+        self, roots: Sequence[Tensor], seeds: Mapping[int, Tensor]
+    ) -> Iterator[dict[str, Any]]:
         hooked = self._hooked.union(self._identities.hooked())
-        with capture(self._graph, self._identities, roots, hooked) as captured:
+        with capture(self._graph, self._identities, roots, hooked, seeds) as captured:
             yield vars(captured)
         # A parameter's hook may have been registered before this tape began.
         for value in self._identities.hooked():
@@ -381,3 +384,11 @@ class Taping:
         )
         if kind == "data=" and assigned.dtype != touched[0].dtype:
             self._identities.release(touched[0])  # autograd gives it another gradient edge
+
+
+def _by_root(roots: Sequence[int], seeds: Sequence[Tensor]) -> dict[int, Tensor]:
+    """What a backward starts with at each value; one that is a root twice has the sum."""
+    found: dict[int, Tensor] = {}
+    for root, seed in zip(roots, seeds, strict=False):
+        found[root] = seed if root not in found else found[root] + seed
+    return found

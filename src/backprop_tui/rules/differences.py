@@ -45,6 +45,7 @@ def gradient_samples(make):
     yield sample(make(5))
     yield sample(make(3, 4), spacing=0.5, edge_order=2)
     yield sample(make(3, 4), spacing=[torch.tensor([0.0, 1.0, 3.0])], dim=0)
+    yield sample(make(3, 4), spacing=torch.tensor(0.5))
 
 
 @rule(torch.gradient, samples=gradient_samples)
@@ -62,7 +63,7 @@ def gradient(input, *, spacing=1, dim=None, edge_order=1):
         dinput = torch.zeros_like(input)
         for along, step, dslope in zip(dims, spacings, dy, strict=True):
             unit = torch.eye(input.shape[along], dtype=input.dtype, device=input.device)
-            step = [step] if isinstance(step, torch.Tensor) else step
+            step = [step] if isinstance(step, torch.Tensor) and step.dim() else step
             D = torch.gradient(unit, spacing=step, dim=0, edge_order=edge_order)[0]
             dinput = dinput + (dslope.movedim(along, -1) @ D).movedim(-1, along)
         return dinput
