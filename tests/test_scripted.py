@@ -126,7 +126,9 @@ def test_a_script_that_raises(script, capfd):
     text = TRAIN.replace("loss.backward()", "loss.backward(); raise ValueError('oh')")
     assert main(["check", "--json", script(text)]) == 3
     out, err = capfd.readouterr()
-    assert json.loads(out)["error"] == {"type": "ValueError", "message": "oh"}
+    report = json.loads(out)
+    assert report["error"] == {"type": "ValueError", "message": "oh"}
+    assert report["verdict"] == "exact" and len(report["steps"]) == 1  # its passes are judged
     assert "ValueError: oh" in err and "train.py" in err and "backprop_tui" not in err
 
 

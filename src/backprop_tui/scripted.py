@@ -63,12 +63,15 @@ def check_program(
     reports: list[Report] = []
     diagnosis = Diagnosis()
 
-    def on_step(number: int, tape: taping.Tape) -> None:
+    def look(number: int, tape: taping.Tape, error: BaseException | None = None) -> None:
         judged = [judge(tape, backward) for backward in tape.backwards]
         if judged:
             reports.append(checking.check(tape, judged=judged))
             on_report(tape, reports[-1])
-        diagnosis.examine(tape, number, judged=judged)
+        diagnosis.examine(tape, number, error, judged)
+
+    def on_step(number: int, tape: taping.Tape) -> None:
+        look(number, tape)
         if number == last:
             raise Enough
 
@@ -79,7 +82,7 @@ def check_program(
             result.backward()
         rest = pace.stepper.so_far() if pace.stepper is not None else taping.Tape()
         if ending.error is not None:
-            diagnosis.examine(rest, max(1, pace.number), ending.error)
+            look(max(1, pace.number), rest, ending.error)
         else:
             with suppress(Enough):
                 pace.finish()
