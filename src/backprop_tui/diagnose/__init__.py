@@ -20,6 +20,7 @@ from .accumulation import (
     step_before_backward,
 )
 from .activations import dead_relu, saturated
+from .by_hand import assigned_factor, missing_path
 from .cut import cut_graph, reclaimed_loss
 from .derivative import refused_gradient, wrong_backward
 from .examined import Examined, Memory
@@ -34,12 +35,16 @@ from .scaling import clip_before_unscale, gradient_hook, unscaled_accumulation
 from .squashed import softmax_over_batch, squashed_twice
 from .stale import overwritten_value, silent_edit
 from .untrained import untrained
+from .updated import updated_first
 
 Detector = Callable[[Examined], Iterable[Finding]]
 
 DETECTORS: tuple[Detector, ...] = (
     wrong_backward,
     refused_gradient,
+    missing_path,
+    assigned_factor,
+    updated_first,
     cut_graph,
     reclaimed_loss,
     untrained,

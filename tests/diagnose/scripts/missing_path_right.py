@@ -1,0 +1,18 @@
+"""Both uses of the weight are in its gradient by hand."""
+
+import torch
+
+torch.manual_seed(0)
+w = (torch.randn(4, 4) / 2).requires_grad_()
+x, y = torch.randn(8, 4), torch.randn(8, 4)
+for _ in range(3):
+    hidden = torch.tanh(x @ w)
+    out = hidden @ w
+    loss = (out - y).square().sum()
+    loss.backward()
+    with torch.no_grad():
+        dout = 2 * (out - y)
+        dhidden = (dout @ w.T) * (1 - hidden**2)
+        w.grad = hidden.T @ dout + x.T @ dhidden
+        w -= 1e-3 * w.grad
+    w.grad = None
