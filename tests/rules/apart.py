@@ -11,7 +11,7 @@ REASONS: dict[str, dict[str, str]] = {
         "strided int32 ties zero inf nan asked": "as_strided_scatter",
         "ties zero inf": "polar",
     },
-    "seen and not yet explained: equals of x that include_self=False leaves out": {
+    "include_self=False: autograd counts an x that equals the extreme, and is not in it": {
         "zero inf": "scatter_reduce.amax scatter_reduce.amin",
     },
     "the rule reads memory as autograd's copy does not: the call is a view": {
@@ -29,38 +29,63 @@ REASONS: dict[str, dict[str, str]] = {
         "nan": "nn.functional.interpolate.bicubic",
         "inf": "nn.functional.bilinear linalg.multi_dot",
     },
-    "PyTorch's vector code and its scalar code differ at NaN": {
+    "PyTorch's vector code and its scalar code differ at NaN, or at -0": {
+        "zero": "logit",
         "nan": "nn.functional.celu nn.functional.elu nn.functional.hardswish "
-        "nn.functional.hardtanh nn.functional.relu6 nn.functional.selu",
+        "nn.functional.hardtanh nn.functional.relu6 nn.functional.selu logit",
     },
-    "seen and not yet explained: a singular matrix, or one with NaN": {
-        "ties": "linalg.solve_ex lu ormqr",
-        "zero": "linalg.lu_solve lu_solve linalg.cholesky_ex",
-        "inf": "linalg.cholesky_ex linalg.householder_product ormqr",
-        "nan": "linalg.cholesky_ex linalg.householder_product linalg.matrix_norm",
+    "a reflection with NaN, infinity or tau = 0: LAPACK skips or divides, the rule multiplies": {
+        "ties": "ormqr",
+        "inf": "linalg.householder_product ormqr",
+        "nan": "linalg.householder_product",
     },
-    "seen and not yet explained: 8000 numbers with equals, sorted": {
-        "zero inf nan": "msort",
+    "a singular matrix: what is divided by 0, in which order, makes infinity or NaN": {
+        "ties": "linalg.solve_ex",
+        "zero": "linalg.lu_solve lu_solve",
     },
-    "seen and not yet explained: a formula at 0, infinity or NaN": {
-        "ties": "__rdiv__ nn.functional.binary_cross_entropy nn.functional.kl_div "
-        "nn.functional.poisson_nll_loss",
-        "zero": "__rdiv__ logit mvlgamma.mvlgamma_p_1 mvlgamma.mvlgamma_p_3 "
-        "mvlgamma.mvlgamma_p_5 nn.functional.binary_cross_entropy nn.functional.kl_div "
-        "nn.functional.poisson_nll_loss",
-        "inf": "acosh cdist copysign corrcoef cov cumprod linalg.vander logcumsumexp "
-        "masked.cumprod masked.prod native_layer_norm "
-        "nn.functional.binary_cross_entropy_with_logits nn.functional.ctc_loss "
-        "nn.functional.feature_alpha_dropout.with_train nn.functional.instance_norm "
-        "nn.functional.kl_div nn.functional.multi_margin_loss "
-        "nn.functional.multilabel_soft_margin_loss nn.functional.normalize "
-        "nn.functional.poisson_nll_loss nn.functional.softsign prod special.log_ndtr",
-        "nan": "amax amin aminmax clamp cdist copysign corrcoef cumprod index_reduce.amax "
-        "index_reduce.amin linalg.norm.subgradients_at_zero linalg.vector_norm logcumsumexp "
-        "logit masked.amax masked.amin masked.cumprod masked.norm masked.normalize masked.prod "
-        "nanmean nn.functional.ctc_loss nn.functional.feature_alpha_dropout.with_train "
-        "nn.functional.multi_margin_loss nn.functional.normalize norm.inf renorm "
-        "scatter_reduce.amax scatter_reduce.amin special.i1 special.i1e",
+    "the largest or smallest is NaN, which equals nothing: autograd shares dy out as 0/0": {
+        "nan": "amax amin aminmax index_reduce.amax index_reduce.amin linalg.matrix_norm "
+        "masked.amax masked.amin scatter_reduce.amax scatter_reduce.amin",
+    },
+    "PyTorch loses a NaN on its way, the rule carries it on": {
+        "nan": "linalg.norm.subgradients_at_zero linalg.vector_norm masked.norm masked.normalize "
+        "norm.inf renorm nn.functional.multi_margin_loss special.i1 special.i1e",
+    },
+    "the norm of order 0 is constant: the rule multiplies its 0 by x, autograd leaves it out": {
+        "inf nan": "nn.functional.normalize",
+    },
+    "differences of order 0 count what differs: for PyTorch NaN and infinity - infinity are NaN": {
+        "inf nan": "cdist",
+    },
+    "the product of the others: autograd divides the product of all by x": {
+        "inf": "cumprod masked.cumprod masked.prod prod",
+        "nan": "cumprod masked.cumprod masked.prod",
+    },
+    "a slope that has a limit here: autograd multiplies 0 by infinity, or divides 0 by 0": {
+        "ties": "nn.functional.kl_div nn.functional.poisson_nll_loss",
+        "zero": "nn.functional.kl_div nn.functional.poisson_nll_loss",
+        "inf": "linalg.vander nn.functional.poisson_nll_loss nn.functional.softsign "
+        "special.log_ndtr",
+    },
+    "outside of where it is defined, y is NaN: autograd's slope is the number 0": {
+        "inf": "acosh",
+    },
+    "a probability of 0 or 1: the floor is a float32 in PyTorch, and none for the target": {
+        "ties zero": "nn.functional.binary_cross_entropy",
+    },
+    "infinity less infinity, taken in another order": {
+        "inf": "cov native_layer_norm nn.functional.binary_cross_entropy_with_logits "
+        "nn.functional.instance_norm nn.functional.multi_margin_loss "
+        "nn.functional.multilabel_soft_margin_loss",
+    },
+    "of one variable the correlation is 1 whatever it is: the rule says 0, autograd NaN": {
+        "inf nan": "corrcoef",
+    },
+    "a path through NaN or infinity: autograd gives NaN to classes that no path uses": {
+        "inf nan": "nn.functional.ctc_loss",
+    },
+    "what is dropped is multiplied by 0 in PyTorch, 0·NaN": {
+        "inf nan": "nn.functional.feature_alpha_dropout.with_train",
     },
 }
 

@@ -90,11 +90,11 @@ def div(input, other, *, rounding_mode=None):
 
 @rule(Tensor.__rdiv__, samples=lambda make: [sample(make.positive(2, 3), 2.5)])
 def rdiv(input, other):
-    """The reflected quotient, y = b/a."""
+    """The reflected quotient, y = b/a: ∂L/∂a = −Σ dy·b / a², over what a was broadcast to."""
     y = other / input
 
     def backward(dy):
-        dinput = unbroadcast(-dy * y / input, input)
+        dinput = -unbroadcast(dy * other, input) / (input * input)
         dother = unbroadcast(dy / input, other)
         return dinput, dother
 

@@ -35,12 +35,14 @@ def logcumsumexp(input, dim):
     y = torch.logcumsumexp(input, dim)
 
     def backward(dy):
-        x = input.movedim(dim, -1).unsqueeze(-1) if input.dim() else input.reshape(1, 1)
-        out = y.movedim(dim, -1).unsqueeze(-2) if input.dim() else y.reshape(1, 1)
-        dout = dy.movedim(dim, -1).unsqueeze(-2) if input.dim() else dy.reshape(1, 1)
-        weights = (x - out).exp().triu()
-        dinput = (weights * dout).sum(-1)
-        dinput = dinput.movedim(-1, dim) if input.dim() else dinput.reshape(())
+        if input.dim() == 0:  # a sum of one
+            dinput = dy
+        else:
+            x = input.movedim(dim, -1).unsqueeze(-1)
+            out = y.movedim(dim, -1).unsqueeze(-2)
+            dout = dy.movedim(dim, -1).unsqueeze(-2)
+            weights = (x - out).exp().triu()
+            dinput = (weights * dout).sum(-1).movedim(-1, dim)
         return dinput
 
     return y, backward

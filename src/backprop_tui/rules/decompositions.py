@@ -32,7 +32,7 @@ def cholesky(A, upper=False):
     of its diagonal, Φ. Hence gA = L⁻ᴴ·Φ(Lᴴ·gL)·L⁻¹, made symmetric as A is (Murray, 2016,
     arXiv:1602.07527).
     """
-    factor = torch.linalg.cholesky(A, upper=upper)
+    factor = torch.linalg.cholesky_ex(A, upper=upper).L
     L = factor.mH if upper else factor
 
     def backward(dfactor):

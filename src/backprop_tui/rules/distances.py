@@ -188,7 +188,9 @@ def kl_div(input, target, size_average=None, reduce=None, reduction="mean", log_
     reduction = spelled_reduction(size_average, reduce, reduction)
     t = target.exp() if log_target else target
     log_t = target if log_target else target.log()
-    losses = torch.where(t == 0, 0, t * (log_t - input))
+    losses = t * (log_t - input)
+    if not log_target:
+        losses = torch.where(t == 0, 0, losses)
     y = losses.sum() / len(input) if reduction == "batchmean" else reduced(losses, reduction)
 
     def backward(dy):

@@ -222,8 +222,8 @@ def sort(input, dim=-1, descending=False, stable=False):
 
 @rule(*spellings("msort"), samples=anywhere)
 def msort(input):
-    """The elements in order along the first dimension."""
-    y, index = torch.sort(input, dim=0, stable=True)
+    """The elements in order along the first dimension; which of equal ones is first is open."""
+    y, index = torch.sort(input, dim=0)
 
     def backward(dy):
         dinput = put_back(dy, index, input, 0, True)

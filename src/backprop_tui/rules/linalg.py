@@ -66,12 +66,12 @@ def solve(A, B, *, left=True):
     """
     vector = is_vector(A, B)
     right_side = B.unsqueeze(-1) if vector else B
-    X = torch.linalg.solve(A, right_side, left=left)
+    X = torch.linalg.solve_ex(A, right_side, left=left).result
 
     def backward(dX):
         if vector:
             dX = dX.unsqueeze(-1)
-        dB = torch.linalg.solve(A.mT, dX, left=left)
+        dB = torch.linalg.solve_ex(A.mT, dX, left=left).result
         dA = -dB @ X.mT if left else -X.mT @ dB
         dA = dA.sum_to_size(A.shape)
         dB = dB.sum_to_size(right_side.shape).reshape(B.shape)

@@ -55,7 +55,7 @@ def linalg_lu(A, *, pivot=True):
 @rule(torch.linalg.lu_factor, samples=lu_samples)
 def lu_factor(A, *, pivot=True):
     """As linalg.lu, with L and U stored in one matrix, and the swaps of rows as numbers."""
-    LU, pivots = torch.linalg.lu_factor(A, pivot=pivot)
+    LU, pivots, _ = torch.linalg.lu_factor_ex(A, pivot=pivot)
     P, L, U = torch.lu_unpack(LU, pivots)
 
     def backward(dLU, dpivots=None):

@@ -74,7 +74,7 @@ def copysign(input, other):
     y = torch.copysign(input, other)
 
     def backward(dy):
-        kept = torch.where(input == 0, 0, torch.sign(y) * torch.sign(input))
+        kept = torch.where(input == 0, 0, y / input)
         dinput = unbroadcast(dy * kept, input)
         dother = unbroadcast(torch.zeros_like(dy), other)
         return dinput, dother

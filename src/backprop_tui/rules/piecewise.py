@@ -124,11 +124,12 @@ def clamp(input, min=None, max=None):
         nowhere = torch.zeros_like(dy, dtype=torch.bool)
         low = nowhere if min is None else input < min
         high = nowhere if max is None else input > max
-        outside = low | high | input.isnan()
+        above = ~nowhere if min is None else input >= min
+        below = ~nowhere if max is None else input <= max
         if min is not None and max is not None:
             low = low & (min < max)
             high = high | (max < min)
-        dinput = unbroadcast(torch.where(outside, 0, dy), input)
+        dinput = unbroadcast(torch.where(above & below, dy, 0), input)
         dmin = unbroadcast(torch.where(low, dy, 0), min)
         dmax = unbroadcast(torch.where(high, dy, 0), max)
         return dinput, dmin, dmax

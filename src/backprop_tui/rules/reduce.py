@@ -159,9 +159,9 @@ def nanmean(input, dim=None, keepdim=False, *, dtype=None):
     y = torch.nanmean(input, dim, keepdim, dtype=dtype)
 
     def backward(dy):
-        counted = (~input.isnan()).sum(dimensions(input, dim), keepdim=keepdim)
-        dy = unreduce(dy / counted, input, dim, keepdim)
-        dinput = torch.where(input.isnan(), 0, dy)
+        known = ~input.isnan()
+        counted = known.sum(dimensions(input, dim), keepdim=keepdim)
+        dinput = known * unreduce(dy / counted, input, dim, keepdim)
         dinput = as_dtype(dinput, input.dtype)
         return dinput
 

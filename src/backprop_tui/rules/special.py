@@ -199,8 +199,8 @@ def logit(input, eps=None):
 
     def backward(dy):
         slope = 1 / (input * (1 - input))
-        inside = (input >= (eps or 0)) & (input <= 1 - (eps or 0))
-        dinput = torch.where(inside, dy * slope, math.nan if eps is None else 0)
+        outside = (input < (eps or 0)) | (input > 1 - (eps or 0))
+        dinput = torch.where(outside, math.nan if eps is None else 0, dy * slope)
         return dinput
 
     return y, backward
@@ -213,8 +213,8 @@ def logit(input, eps=None):
 )
 def mvlgamma(input, p):
     """The multivariate log-gamma: the sum of ln Γ(x − j/2) over j < p, and a constant."""
-    shifts = torch.arange(p, device=input.device, dtype=input.dtype) / 2
-    shifted = input.unsqueeze(-1) - shifts
+    shifts = torch.arange(1 - p, 1, device=input.device, dtype=input.dtype) / 2
+    shifted = input.unsqueeze(-1) + shifts
     y = torch.lgamma(shifted).sum(-1) + p * (p - 1) / 4 * math.log(math.pi)
 
     def backward(dy):
