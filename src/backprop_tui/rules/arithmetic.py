@@ -94,7 +94,7 @@ def rdiv(input, other):
     y = other / input
 
     def backward(dy):
-        dinput = -unbroadcast(dy * other, input) / (input * input)
+        dinput = (-dy * other).sum_to_size(input.shape) / (input * input)
         dother = unbroadcast(dy / input, other)
         return dinput, dother
 
