@@ -32,6 +32,7 @@ from .modes import evaluation_mode
 from .norms import symmetric_rows, uneven_layers, update_size
 from .precision import half_underflow
 from .scaling import clip_before_unscale, gradient_hook, unscaled_accumulation
+from .second_order import second_order
 from .squashed import softmax_over_batch, squashed_twice
 from .stale import overwritten_value, silent_edit
 from .untrained import untrained
@@ -42,6 +43,7 @@ Detector = Callable[[Examined], Iterable[Finding]]
 DETECTORS: tuple[Detector, ...] = (
     wrong_backward,
     refused_gradient,
+    second_order,
     missing_path,
     assigned_factor,
     updated_first,
