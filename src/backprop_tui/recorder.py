@@ -27,10 +27,11 @@ from torch.overrides import TorchFunctionMode, resolve_name
 
 from . import calls
 from .modules import Modules
+from .ops import Where
 from .private import clipping, function_applied, guardless, patched, transforming, unseen
 from .rules import registry
 from .tape import Scope, Tape
-from .taping import Taping, Where
+from .taping import Taping
 
 _ALLOCATIONS = 50_000  # objects that are made before Python looks for garbage among them
 

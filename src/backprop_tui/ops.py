@@ -1,0 +1,229 @@
+"""The ops of one tape while it is written, with the values that they read and make."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+
+from . import calls
+from .graph import Graph
+from .identity import Identities, node_of
+from .modules import Modules
+from .private import next_sequence_number, snapshot
+from .rules.implicit import look_again, write_through
+from .tape import Ambient, Op, Scope, Source, map_tensors, tensors
+from .windows import window_of
+
+
+class Where(NamedTuple):
+    """Where in the program a call stands."""
+
+    module: str
+    module_type: str
+    scope: tuple[Scope, ...]
+    source: Source | None
+
+
+@dataclass(slots=True, eq=False)
+class _Written:
+    """What an op works on in place: `target`, with its base where autograd follows the write."""
+
+    target: Tensor
+    base: Tensor | None = None
+    before: int = -1
+    base_was: Tensor | None = None
+
+
+@dataclass(slots=True, eq=False)
+class Pending:
+    """A call that is about to be made, with everything that it is going to read kept."""
+
+    name: str
+    function: Callable[..., Any]
+    first: int
+    inputs: tuple[int, ...]
+    args: tuple[Any, ...]
+    kwargs: Mapping[str, Any]
+    ambient: Ambient
+    written: _Written | None
+
+
+class Ops:
+    """Puts calls on a tape, in order.
+
+    Args:
+        names: what parameters, buffers and other leaves are called.
+    """
+
+    def __init__(self, names: Modules) -> None:
+        self._identities = Identities(names)
+        self._graph = Graph()
+        self.ops = self._graph.ops
+
+    def before(
+        self,
+        name: str,
+        function: Callable[..., Any],
+        args: tuple[Any, ...],
+        kwargs: Mapping[str, Any],
+    ) -> Pending:
+        """Keep what a call is going to read."""
+        first = next_sequence_number()
+        args, kwargs = calls.settled(function, args, kwargs)
+        target = calls.written(function, name, args, kwargs)
+        written = None if target is None else self._written(target)
+        inputs, (kept_args, kept_kwargs) = self._keep((args, dict(kwargs)))
+        ambient = calls.ambient(name, args)
+        return Pending(name, function, first, inputs, kept_args, kept_kwargs, ambient, written)
+
+    def after(self, call: Pending, output: Any, where: Callable[[], Where]) -> None:
+        """Put a call that was made on the tape, if it is one that carries tensors."""
+        self._graph.spans.append((call.first, next_sequence_number()))
+        written = call.written
+        results = tuple(tensors(output)) if written is None else (written.target,)
+        made_outright = not call.inputs and any(tensor.requires_grad for tensor in results)
+        if not results or made_outright:  # a leaf is on the tape from where it is read
+            return
+        base = written.base if written is not None else None
+        through_view = base is not None and base.requires_grad
+        made = self._identities.virtual if through_view else self._made
+        known = len(self._identities.values)
+        indices = tuple(map(made, results))
+        # A view that was written to gets its node when the program next reads it: not from us.
+        anew = (base,) if base is not None and through_view else results
+        op = self._add(
+            where(),
+            name=call.name,
+            function=call.function,
+            args=call.args,
+            kwargs=call.kwargs,
+            inputs=call.inputs,
+            outputs=tuple(
+                self._identities.content(index, result, known)
+                for index, result in zip(indices, results, strict=True)
+            ),
+            results=indices,
+            node=next((node.name() for node in map(node_of, anew) if node is not None), ""),
+            sequence=call.first,
+            ambient=call.ambient,
+        )
+        if written is not None and through_view:
+            self._scatter(op, written)
+
+    def _add(self, where: Where, **fields: Any) -> Op:
+        op = Op(
+            index=len(self.ops),
+            grad_mode=torch.is_grad_enabled(),
+            module=where.module,
+            module_type=where.module_type,
+            scope=where.scope,
+            source=where.source,
+            **fields,
+        )
+        self._graph.add(op)
+        return op
+
+    def _written(self, target: Tensor) -> _Written:
+        base = calls.base_of(target)
+        if base is None:
+            return _Written(target)
+        return _Written(target, base, self._base(base, target), snapshot(base))
+
+    def _base(self, base: Tensor, view: Tensor) -> int:
+        """The value that the base of a view is.
+
+        An op may answer with a view of what only it has seen (a linear layer of three dimensions
+        views the product of two matrices). That base has then what the op's output shows.
+        """
+        known = self._identities.find(base)
+        output = self._identities.viewing(view, base) if known is None else None
+        if output is None:
+            return self.read(base)
+        result = self._identities.add(base, leaf=False)
+        self._identities.hidden[result] = output
+        memory, shown = snapshot(base), self._identities.values[output].tensor
+        args = (memory, shown, base.stride(), window_of(shown, base))
+        inputs = (self._identities.add(memory, leaf=True), output)
+        self._implicit(write_through, args, inputs, base, result)
+        return result
+
+    def _keep(self, arguments: Any) -> tuple[tuple[int, ...], Any]:
+        """The values that arguments are, and the same arguments with their tensors kept.
+
+        No two of the tensors are one object, so that each stands for its own argument.
+        """
+        inputs: list[int] = []
+
+        def keep(tensor: Tensor) -> Tensor:
+            known = len(self._identities.values)
+            index = self.read(tensor)
+            again = index in inputs
+            inputs.append(index)
+            return snapshot(tensor) if again else self._identities.content(index, tensor, known)
+
+        kept = map_tensors(keep, arguments)
+        return tuple(inputs), kept
+
+    def read(self, tensor: Tensor) -> int:
+        """The value that `tensor` is: known, a view regenerated, or new from outside."""
+        found = self._identities.find(tensor)
+        if found is not None:
+            return found
+        if tensor.requires_grad and tensor._is_view() and node_of(tensor) is not None:
+            base = tensor._base
+            if base is not None and base.requires_grad:
+                return self._look_again(tensor, base)
+        return self._identities.add(tensor, leaf=True)
+
+    def _made(self, tensor: Tensor) -> int:
+        """The value of an op's output: new, unless the op handed back a tensor as it was."""
+        found = self._identities.find(tensor)
+        if found is not None and tensor.requires_grad:
+            return found
+        return self._identities.add(tensor, leaf=False)
+
+    def _look_again(self, view: Tensor, base: Tensor) -> int:
+        """A view whose base was written to: autograd makes it anew from the base."""
+        source = self.read(base)
+        result = self._identities.add(view, leaf=False)
+        args = (snapshot(base), base.stride(), window_of(view, base))
+        self._implicit(look_again, args, (source,), view, result)
+        return result
+
+    def _scatter(self, op: Op, written: _Written) -> None:
+        """A write into a view makes a new version of the base."""
+        base, was = written.base, written.base_was
+        assert base is not None and was is not None
+        args = (was, op.outputs[0], was.stride(), window_of(written.target, base))
+        inputs = (written.before, op.results[0])
+        self._implicit(write_through, args, inputs, base, self._made(base))
+
+    def _implicit(
+        self,
+        function: Callable[..., Any],
+        args: tuple[Any, ...],
+        inputs: tuple[int, ...],
+        made: Tensor,
+        result: int,
+    ) -> None:
+        last = self.ops[-1] if self.ops else None
+        scope = last.scope if last is not None else ()
+        module = last.module if last is not None else ""
+        self._add(
+            Where(module, "", scope, calls.source()),
+            name=getattr(function, "__name__", ""),
+            function=function,
+            args=args,
+            kwargs={},
+            inputs=inputs,
+            outputs=(snapshot(made),),
+            results=(result,),
+            node="",
+            sequence=next_sequence_number(),
+            ambient=Ambient(),
+            implicit=True,
+        )
