@@ -155,3 +155,44 @@ def test_what_cannot_be_taped_is_reported_as_unseen():
     with bp.record() as tape:
         (outside * 2).sum().backward()
     assert "ExpBackward0" in tape.check().coverage.unseen
+
+
+def compared_with_zero(view):
+    return view > 0
+
+
+def printed_number(view):
+    return view.sum(), view[0].item()
+
+
+def taken_out(view):
+    return view[0].item()
+
+
+def read_without_grad(view):
+    with torch.no_grad():
+        return view.exp()
+
+
+@pytest.mark.parametrize(
+    "look", [compared_with_zero, printed_number, taken_out, read_without_grad, torch.argmax]
+)
+def test_a_view_is_made_anew_when_the_program_needs_it_and_no_earlier(look):
+    """Else its node is older than others, and gradients add up in another order."""
+
+    def train():
+        torch.manual_seed(0)
+        x = torch.randn(64, 3, requires_grad=True)
+        y = x * 2
+        view = y[:2].view(6)
+        y.mul_(3)
+        look(view)
+        z = y.exp() * y.sin()
+        (z.sum() + view.exp().sum() + (0.3 * view).sum()).backward()
+        return x.grad, view.grad_fn._sequence_nr() - z.grad_fn._sequence_nr()
+
+    plain, order = train()
+    with bp.record() as tape:
+        observed, same_order = train()
+    assert torch.equal(plain, observed) and order == same_order
+    assert tape.check().ok

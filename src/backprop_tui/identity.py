@@ -31,12 +31,28 @@ class Identities:
         self._edges: dict[int, Edge] = {}  # value -> its gradient edge
         self._outputs: dict[Any, dict[int, int]] = {}  # node -> its outputs' numbers -> values
         self._kept: dict[int, Tensor] = {}  # leaves, alive so that an id stays theirs
+        self._versions: dict[int, int] = {}  # id of a view -> its version when its node was asked
         self._outside: dict[Hashable, weakref.ref[Tensor]] = {}  # what needs no gradient
         self.hidden: dict[int, int] = {}  # a base inside of an op -> the output that views it
 
     def find(self, tensor: Tensor) -> int | None:
         """The value that `tensor` is, None if the tape has not seen it."""
         return self._known.get(_key(tensor))
+
+    def stale(self, tensor: Tensor) -> bool:
+        """Whether it is a view whose base was written to since it was last seen.
+
+        To ask for its node makes autograd look at the base again, earlier than the program does.
+        """
+        if not tensor.requires_grad or not tensor._is_view():
+            return False
+        return self._versions.get(id(tensor), tensor._version) != tensor._version
+
+    def outside(self, tensor: Tensor) -> int:
+        """A new value for a tensor of which only the content counts."""
+        index = len(self.values)
+        self.values.append(Value(index, "", snapshot(tensor), requires_grad=False, leaf=True))
+        return index
 
     def release(self, tensor: Tensor) -> None:
         """Know the tensor no longer: what it is from now on is another value."""
@@ -50,6 +66,8 @@ class Identities:
             if node_of(tensor) is None:
                 self._kept[index] = tensor
             edge = edge_of(tensor)
+            if tensor._is_view():
+                self._versions[id(tensor)] = tensor._version
             if edge is not None:
                 self._edges[index] = edge
                 self._outputs.setdefault(edge[0], {})[edge[1]] = index
@@ -132,6 +150,7 @@ class Identities:
         while self._outputs:  # the last first: let go all at once, a long chain overflows the stack
             self._outputs.popitem()
         self._kept.clear()
+        self._versions.clear()
         self._outside.clear()
 
     def _gone(self, key: Hashable) -> None:

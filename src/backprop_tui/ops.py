@@ -50,6 +50,7 @@ class Pending:
     kwargs: Mapping[str, Any]
     ambient: Ambient
     written: _Written | None
+    stale: Mapping[int, Tensor]  # by position: views that autograd may have to look at again
 
 
 class Ops:
@@ -76,9 +77,13 @@ class Ops:
         args, kwargs = calls.settled(function, args, kwargs)
         target = calls.written(function, name, args, kwargs)
         written = None if target is None else self._written(target)
-        inputs, (kept_args, kept_kwargs) = self._keep((args, dict(kwargs)))
+        stale: dict[int, Tensor] = {}
+        later = stale if target is None else None
+        inputs, (kept_args, kept_kwargs) = self._keep((args, dict(kwargs)), later)
         ambient = calls.ambient(name, args)
-        return Pending(name, function, first, inputs, kept_args, kept_kwargs, ambient, written)
+        return Pending(
+            name, function, first, inputs, kept_args, kept_kwargs, ambient, written, stale
+        )
 
     def after(self, call: Pending, output: Any, where: Callable[[], Where]) -> None:
         """Put a call that was made on the tape, if it is one that carries tensors."""
@@ -88,6 +93,7 @@ class Ops:
         made_outright = not call.inputs and any(tensor.requires_grad for tensor in results)
         if not results or made_outright:  # a leaf is on the tape from where it is read
             return
+        self._look_at_stale(call, any(tensor.requires_grad for tensor in results))
         base = written.base if written is not None else None
         through_view = base is not None and base.requires_grad
         made = self._identities.virtual if through_view else self._made
@@ -113,6 +119,12 @@ class Ops:
         )
         if written is not None and through_view:
             self._scatter(op, written)
+
+    def _look_at_stale(self, call: Pending, differentiable: bool) -> None:
+        """Say which values the views were that the call read stale, if it has looked at them."""
+        known = self.read if differentiable else self._identities.outside
+        late = {position: known(view) for position, view in call.stale.items()}
+        call.inputs = tuple(late.get(position, v) for position, v in enumerate(call.inputs))
 
     def _add(self, where: Where, **fields: Any) -> Op:
         op = Op(
@@ -151,14 +163,19 @@ class Ops:
         self._implicit(write_through, args, inputs, base, result)
         return result
 
-    def _keep(self, arguments: Any) -> tuple[tuple[int, ...], Any]:
+    def _keep(self, arguments: Any, stale: dict[int, Tensor] | None) -> tuple[tuple[int, ...], Any]:
         """The values that arguments are, and the same arguments with their tensors kept.
 
-        No two of the tensors are one object, so that each stands for its own argument.
+        No two of the tensors are one object, so that each stands for its own argument. What is
+        found to be `stale` is known once the call was made: only then has the program asked.
         """
         inputs: list[int] = []
 
         def keep(tensor: Tensor) -> Tensor:
+            if stale is not None and self._identities.stale(tensor):
+                stale[len(inputs)] = tensor
+                inputs.append(-1)
+                return snapshot(tensor)
             known = len(self._identities.values)
             index = self.read(tensor)
             again = index in inputs
@@ -178,6 +195,11 @@ class Ops:
             if base is not None and base.requires_grad:
                 return self._look_again(tensor, base)
         return self._identities.add(tensor, leaf=True)
+
+    def seen(self, tensor: Tensor) -> int:
+        """The value that a tensor is which the program asks something of, but not its node."""
+        known = self._identities.outside if self._identities.stale(tensor) else self.read
+        return known(tensor)
 
     def _made(self, tensor: Tensor) -> int:
         """The value of an op's output: new, unless the op handed back a tensor as it was."""

@@ -169,7 +169,7 @@ class Taping(Ops):
         self._events.append(
             Event(
                 kind,
-                tuple(self.read(tensor) for tensor in touched),
+                tuple(self.seen(tensor) for tensor in touched),
                 len(self.ops),
                 len(self.backwards),
                 calls.source(),
