@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 import sys
 import textwrap
 
@@ -120,6 +121,15 @@ def test_capsules_and_junit_for_ci(script, capfd, tmp_path):
     assert "def test_the_slope" in capsule.read_text()
     assert 'failures="' in junit.read_text() and str(capsule) not in junit.read_text()
     assert main(["check", "--junit", str(tmp_path), script(WRONG)]) == 2
+
+
+def test_a_script_that_compiles_its_model(script):
+    text = TRAIN.replace("for epoch", "model = torch.compile(model)\n    for epoch")
+    command = [sys.executable, "-m", "backprop_tui", "check", "--json", script(text)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    report = json.loads(done.stdout)
+    assert report["verdict"] in ("exact", "rounding") and len(report["steps"]) == 3
 
 
 def test_a_script_that_raises(script, capfd):

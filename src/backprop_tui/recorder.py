@@ -92,8 +92,9 @@ class Recorder(TorchFunctionMode):
     def _observe(self) -> None:
         """Hook and patch what no mode reports, until the exit."""
         self._exits.enter_context(_seldom_collected())
-        if "torch._dynamo" in sys.modules:  # nothing is compiled without it
+        if "torch._dynamo" in sys.modules:  # loading it takes seconds, and torch.compile does it
             self._exits.enter_context(torch.compiler.set_stance("force_eager"))
+        self._exits.enter_context(patched(torch, "compile", self._compile))
         for hook in (
             register_module_forward_pre_hook(self._enter_module),
             register_module_forward_hook(self._leave_module, always_call=True),
@@ -230,6 +231,12 @@ class Recorder(TorchFunctionMode):
 
     def _after_step(self, optimizer: torch.optim.Optimizer, args: Any, kwargs: Any) -> None:
         self._taping.after_step()
+
+    def _compile(self, call: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        """``torch.compile(…)``, whose code is recorded as Python that is not compiled."""
+        if self._depth:
+            self._exits.enter_context(torch.compiler.set_stance("force_eager"))
+        return call(*args, **kwargs)
 
     def _zero_grad(self, call: Callable[..., Any], owner: Any, *args: Any, **kwargs: Any) -> Any:
         """``owner.zero_grad(…)`` of an optimizer or a module."""
