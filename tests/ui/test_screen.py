@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 import torch
+from textual import events
 from textual.pilot import Pilot
 from textual.widgets import Input, OptionList
 
@@ -212,6 +213,19 @@ async def test_go_to_anything_by_a_part_of_its_name(query: str, name: str) -> No
         await screen.type(query)
         await screen.press("enter")
         assert screen.name == name
+
+
+async def test_what_is_typed_while_a_dialog_opens_goes_into_its_line() -> None:
+    async with opened() as screen, asyncio.timeout(60):
+        for key in ("g", *"rex4", "enter"):  # all before the first is looked at
+            screen.app.post_message(events.Key(key, key if len(key) == 1 else None))
+        await screen.press()
+        while len(screen.app.screen_stack) > 2 or screen.name != "rex4":
+            await screen.pilot.pause(0.01)
+        for key in ("w", *"mine"):
+            screen.app.post_message(events.Key(key, key))
+        while not isinstance(screen.app.focused, Input) or screen.app.focused.value != "mine":
+            await screen.pilot.pause(0.01)
 
 
 async def test_go_to_a_given_tensor_shows_it() -> None:

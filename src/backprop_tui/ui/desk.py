@@ -184,7 +184,7 @@ class Desk(Checking):
         """Copy the inspected tensor as a literal that evaluates to the same bits."""
         self._copy("")
 
-    def action_copy_as(self) -> None:
+    async def action_copy_as(self) -> None:
         """Ask in which form to copy."""
         from ..export import FORMS
         from .dialogs.forms import ChooseForm
@@ -192,7 +192,7 @@ class Desk(Checking):
         if self._inspected is not None:
             labels = {key: form.label for key, form in FORMS.items()}
             dialog = ChooseForm(self._inspected[0], labels)
-            self.app.push_screen(dialog, lambda form: self._copy(form) if form else None)
+            await self.app.push_screen(dialog, lambda form: self._copy(form) if form else None)
 
     def _copy(self, form: str) -> None:
         from .. import export
@@ -207,13 +207,13 @@ class Desk(Checking):
         except UserError as error:
             self.notify(str(error), severity="error")
 
-    def action_write(self) -> None:
+    async def action_write(self) -> None:
         """Write the inspected tensor, or all of them, to a file."""
         from ..export import identifier
         from .dialogs.forms import AskPath
 
         if self._inspected is not None:
-            self.app.push_screen(AskPath(identifier(self._inspected[0])), self._write)
+            await self.app.push_screen(AskPath(identifier(self._inspected[0])), self._write)
 
     def _write(self, path: str | None) -> None:
         import torch

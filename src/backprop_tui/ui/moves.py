@@ -197,12 +197,12 @@ class Moves(Travel):
     def _step_chosen(self, message: StepsPane.Chosen) -> None:
         self.go(replace(self.place, step=message.step))
 
-    def action_go_to(self) -> None:
+    async def action_go_to(self) -> None:
         """Ask for a name, go there."""
         from .dialogs.goto import GoTo
 
         if self.trace is not None and self.session is not None:
-            self.app.push_screen(
+            await self.app.push_screen(
                 GoTo(self.trace, self.place, self.session.iterations), self._gone_to
             )
 

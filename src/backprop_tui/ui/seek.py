@@ -44,7 +44,7 @@ class Seek(Moves):
         super().__init__(title, intro)
         self.breakpoints = Breakpoints()
 
-    def action_breakpoint(self) -> None:
+    async def action_breakpoint(self) -> None:
         """Set, see and remove breakpoints."""
         from .dialogs.breakpoints import BreakpointDialog
 
@@ -52,7 +52,7 @@ class Seek(Moves):
             trace, at = self.outside()
             group = trace.groups[trace.steps[at].group]
             dialog = BreakpointDialog(self.breakpoints, group.index, trace)
-            self.app.push_screen(dialog, self._breakpoints_changed)
+            await self.app.push_screen(dialog, self._breakpoints_changed)
 
     def _breakpoints_changed(self, _result: None) -> None:
         if self.trace is not None:

@@ -56,7 +56,10 @@ class AskPath(ModalScreen[str | None]):
                 "all.npz, .safetensors or .pt every tensor computed so far",
                 markup=False,
             )
-            yield Input(f"{self._name}.npy", select_on_focus=True)
+            # Selected from the start: on focus would be after the first key that is typed ahead.
+            field = Input(f"{self._name}.npy", select_on_focus=False)
+            field.action_select_all()
+            yield field
 
     def on_mount(self) -> None:
         self.query_one(Vertical).border_title = "write to a file"

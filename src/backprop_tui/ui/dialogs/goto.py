@@ -41,7 +41,9 @@ class GoTo(ModalScreen[Place | str | None]):
 
     def compose(self) -> ComposeResult:
         with Vertical(classes="dialog"):
-            yield Input(placeholder="rex4, ReLU, 2.weight, backward, iteration 300")
+            yield Input(
+                placeholder="rex4, ReLU, 2.weight, backward, iteration 300", select_on_focus=False
+            )
             yield OptionList()
 
     def on_mount(self) -> None:
