@@ -70,6 +70,16 @@ def test_step_copy_evaluate_repl_and_quit(lesson: Terminal) -> None:
     assert lesson.ask("#{alternate_on}#{mouse_any_flag}") == "00"
 
 
+def test_what_is_typed_before_a_dialog_stands_is_not_lost(lesson: Terminal) -> None:
+    lesson.press_at_once("g", *"rex4", "Enter")
+    lesson.wait_for("▶ rex4 = reᵀ · x4")
+    lesson.press_at_once("Y", "Down", "Enter")
+    lesson.wait_for("copied rex4")
+    assert "array(" in lesson.tmux("show-buffer")
+    lesson.press_at_once("p", "Up", "Enter")
+    lesson.wait_for("▶ re = 2·re·dloss")
+
+
 def test_iterations_there_and_back(lesson: Terminal) -> None:
     lesson.press("}", "}")
     lesson.wait_for("3/500")

@@ -99,6 +99,10 @@ class Terminal:
             # A bare semicolon would end the tmux command.
             self.tmux("send-keys", "-t", "main", "\\;" if key == ";" else key)
 
+    def press_at_once(self, *keys: str) -> None:
+        """Press keys with no time between them."""
+        self.tmux("send-keys", "-t", "main", *keys)
+
     def type(self, text: str) -> None:
         """Type text as it stands, with no key names in it."""
         self.tmux("send-keys", "-t", "main", "-l", "--", text)

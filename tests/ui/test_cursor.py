@@ -162,8 +162,21 @@ def test_operands_are_the_last_binding_of_each_name() -> None:
     assert cursor.operands(trace, 0) == set()
 
 
-def test_uses_end_where_the_name_is_bound_anew() -> None:
+def test_children_end_where_the_name_is_bound_anew() -> None:
     trace = make(names=NAMES, reads={4: ("re",), 6: ("re", "x4"), 7: ("re",)})
-    assert cursor.uses(trace, 3) == [4]
-    assert cursor.uses(trace, 4) == [6, 7]
-    assert cursor.uses(trace, 8) == []
+    assert cursor.children(trace, "step:3") == [4]
+    assert cursor.children(trace, "step:4") == [6, 7]
+    assert cursor.children(trace, "step:8") == []
+
+
+def test_parents_are_each_named_once_in_the_order_they_are_read() -> None:
+    trace = make(
+        verdicts={7: Verdict.EXACT},
+        names=NAMES,
+        reads={6: ("re", "x4", "re", "x"), 8: ("t7",)},
+    )
+    assert cursor.parents(trace, "step:6") == ["step:4", "step:2", "given:x"]
+    assert cursor.parents(trace, "step:8") == ["twin:7"]
+    assert cursor.parents(trace, "twin:7") == cursor.parents(trace, "given:x") == []
+    assert cursor.children(trace, "twin:7") == [8]
+    assert cursor.children(trace, "given:x") == [6]

@@ -236,6 +236,30 @@ async def test_go_to_a_given_tensor_shows_it() -> None:
         assert "P0" in screen.title()
 
 
+async def test_what_a_value_was_made_from_and_what_reads_it() -> None:
+    async with opened() as screen:
+        await screen.press("f", "f", "s", "s", "s", "s", "p")
+        said = [str(option.prompt) for option in screen.app.screen.query_one(OptionList).options]
+        assert said[0] == "made from" and any("rex4 = reᵀ · x4   5×4" in line for line in said)
+        assert any(line.startswith("  x4 = x3 ∘ x2   2×4") for line in said)
+        assert said[-1] == "read by nothing on this screen"
+        await screen.press("up", "up", "enter")
+        assert screen.name == "x4"
+        await screen.press("p", "down", "down", "enter")
+        assert screen.name == "rex4"
+
+
+async def test_the_kin_of_a_given_tensor() -> None:
+    async with opened() as screen:
+        await screen.press("g")
+        await screen.type("y")
+        await screen.press("enter", "p")
+        said = [str(option.prompt) for option in screen.app.screen.query_one(OptionList).options]
+        assert said[0] == "made from nothing on this screen" and "y   2×5" in said[1]
+        await screen.press("down", "enter")
+        assert screen.name == "re"
+
+
 async def test_the_first_fault_of_an_overflow() -> None:
     async with opened(lr=1e9) as screen:
         await screen.press("x")

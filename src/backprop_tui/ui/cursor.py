@@ -214,13 +214,27 @@ def source(trace: Trace, name: str, at: int) -> str:
     return f"step:{by_hand}" if by_hand >= by_torch else f"twin:{by_torch}"
 
 
-def uses(trace: Trace, at: int) -> list[int]:
-    """The steps that read what the step at `at` bound, before its name is bound anew."""
-    known, name = index(trace), trace.steps[at].name
-    bindings, readers = known.bindings[name], known.readers.get(name, [])
-    again = bisect_right(bindings, at)
-    until = bindings[again] if again < len(bindings) else len(trace.steps)
-    return readers[bisect_right(readers, at) : bisect_right(readers, until)]
+def parents(trace: Trace, row: str) -> list[str]:
+    """The rows of the values that the one in `row` was made from; autograd's have none."""
+    kind, _, number = row.partition(":")
+    if kind != "step":
+        return []
+    reads = dict.fromkeys(source(trace, name, int(number)) for name in _step(trace, row).reads)
+    return [found for found in reads if found]
+
+
+def children(trace: Trace, row: str) -> list[int]:
+    """The steps that read the value in `row`, before its name is bound anew."""
+    name = row.partition(":")[2]
+    if not row.startswith("given:"):
+        step = _step(trace, row)
+        name = step.twin.label if row.startswith("twin:") and step.twin else step.name
+    readers = dict.fromkeys(index(trace).readers.get(name, ()))
+    return [step for step in readers if source(trace, name, step) == row]
+
+
+def _step(trace: Trace, row: str) -> Step:
+    return trace.steps[int(row.partition(":")[2])]
 
 
 def _last(steps: Sequence[int], at: int) -> int:

@@ -99,6 +99,8 @@ class Frame(Screen[None]):
         self.trace: Trace | None = None
         self.cursor = 0
         self.tab = "forward"
+        self.looked_at = ""
+        """The row (see `rows.Row.key`) of the value that the inspector shows."""
         self._folded_values: set[str] = set()
         self._status = Status(title)
 
@@ -173,6 +175,7 @@ class Frame(Screen[None]):
     def _inspect_step(self) -> None:
         """Show the current step's value in the inspector."""
         assert self.trace is not None
+        self.looked_at = f"step:{self.cursor}"
         now = self.trace.steps[self.cursor]
         twin = now.twin
         if twin is None:
@@ -306,6 +309,7 @@ class Frame(Screen[None]):
         if row.at > self.cursor:
             self.notify(f"{row.label} is not computed yet", timeout=2)
             return
+        self.looked_at = row.key
         step = self.trace.steps[row.at] if row.at >= 0 else None
         if row.key.startswith("step:") and step is not None and step.twin is not None:
             self.inspect(row.label, row.value, step.twin.label, step.twin.value, step)

@@ -74,7 +74,17 @@ class Moves(Travel):
             "go_to",
             "go to",
             id="go.anywhere",
+            priority=True,
             tooltip="go to a layer, op, tensor or iteration by name",
+        ),
+        Binding(
+            "p",
+            "kin",
+            "made from, read by",
+            show=False,
+            priority=True,
+            id="go.kin",
+            tooltip="what this value was made from and what reads it; go there",
         ),
         Binding(
             "u,ctrl+o",
@@ -91,6 +101,7 @@ class Moves(Travel):
             "filter",
             "find",
             show=False,
+            priority=True,
             id="filter.open",
             tooltip="show only steps of a name, op, module, verdict, or nan, inf, zero",
         ),
@@ -202,9 +213,16 @@ class Moves(Travel):
         from .dialogs.goto import GoTo
 
         if self.trace is not None and self.session is not None:
-            await self.app.push_screen(
-                GoTo(self.trace, self.place, self.session.iterations), self._gone_to
-            )
+            dialog = GoTo(self.trace, self.place, self.session.iterations)
+            await self.app.push_screen(dialog, self._gone_to)
+
+    async def action_kin(self) -> None:
+        """Show what the value in the inspector was made from and what reads it, go there."""
+        from .dialogs.kin import Kin
+
+        if self.trace is not None and self.looked_at:
+            dialog = Kin(self.trace, self.looked_at, self.place)
+            await self.app.push_screen(dialog, self._gone_to)
 
     def _gone_to(self, target: Place | str | None) -> None:
         """Go to a place, or show a value by its row's key."""
@@ -213,6 +231,7 @@ class Moves(Travel):
         elif target is not None:
             assert self.trace is not None
             given = next(g for g in self.trace.given if f"given:{g.name}" == target)
+            self.looked_at = target
             self.inspect(given.label, given.value)
 
     # What is searched for.

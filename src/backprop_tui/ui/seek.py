@@ -35,6 +35,7 @@ class Seek(Moves):
             "breakpoint",
             "breakpoint",
             show=False,
+            priority=True,
             id="breakpoint.edit",
             tooltip="breakpoint on this op or on a condition",
         ),
