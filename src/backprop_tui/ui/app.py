@@ -7,12 +7,13 @@ import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
-from textual import work
+from textual import events, work
 from textual.app import App
 from textual.binding import Binding, BindingType
 from textual.dom import DOMNode
 from textual.screen import Screen
 from textual.theme import BUILTIN_THEMES
+from textual.widgets import Input
 from textual.worker import get_current_worker
 
 from ..errors import UserError
@@ -136,6 +137,15 @@ class BackpropApp(App[None]):
         gc.freeze()
         gc.enable()
         self.call_from_thread(self._opened, session, trace)
+
+    def on_key(self, event: events.Key) -> None:
+        """What is typed while a dialog opens went to the pane below: give it to the dialog's line.
+
+        A line with the focus keeps what is typed into it, so nothing else comes this way.
+        """
+        if isinstance(self.focused, Input) and event.character and event.is_printable:
+            event.prevent_default()
+            self.focused.replace(event.character, *sorted(self.focused.selection))
 
     def on_unmount(self) -> None:
         self._built.set()  # whoever leaves before the panes are built lets the worker go

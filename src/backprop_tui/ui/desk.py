@@ -27,11 +27,6 @@ if TYPE_CHECKING:
     from ..tape import Backward, Op
 
 
-ASKING = {"evaluate", "filter", "go_to", "kin", "breakpoint", "copy_as", "write"}
-"""What opens something to type into: its key has priority and its action waits until that is
-there, before the next key is looked at, so that typing ahead works."""
-
-
 class Desk(Checking):
     """The names of the screen, and what one can do with them."""
 
@@ -46,15 +41,9 @@ class Desk(Checking):
             id="copy.literal",
         ),
         Binding(
-            "Y",
-            "copy_as",
-            "copy as…",
-            show=False,
-            tooltip="copy in another form",
-            id="copy.as",
-            priority=True,
+            "Y", "copy_as", "copy as…", show=False, tooltip="copy in another form", id="copy.as"
         ),
-        Binding("w", "write", "write to a file", show=False, id="write.file", priority=True),
+        Binding("w", "write", "write to a file", show=False, id="write.file"),
         Binding(
             "t",
             "capsule",
@@ -72,7 +61,7 @@ class Desk(Checking):
             "eval",
             tooltip="evaluate an expression",
             id="evaluate.open",
-            priority=True,
+            priority=True,  # before the next key is looked at, so that typing ahead works
         ),
         Binding("D", "dimensions", "dimension table", show=False, id="dimensions.open"),
         Binding("W", "pin", "watch the last expression", show=False, id="watches.pin"),
@@ -104,7 +93,7 @@ class Desk(Checking):
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """A colon that is typed into a line is a colon."""
-        return action not in ASKING or not isinstance(self.focused, Input)
+        return action != "evaluate" or not isinstance(self.focused, Input)
 
     def action_evaluate(self) -> None:
         """Open the line for an expression."""

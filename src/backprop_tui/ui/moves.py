@@ -74,7 +74,6 @@ class Moves(Travel):
             "go_to",
             "go to",
             id="go.anywhere",
-            priority=True,
             tooltip="go to a layer, op, tensor or iteration by name",
         ),
         Binding(
@@ -82,7 +81,6 @@ class Moves(Travel):
             "kin",
             "made from, read by",
             show=False,
-            priority=True,
             id="go.kin",
             tooltip="what this value was made from and what reads it; go there",
         ),
@@ -101,7 +99,6 @@ class Moves(Travel):
             "filter",
             "find",
             show=False,
-            priority=True,
             id="filter.open",
             tooltip="show only steps of a name, op, module, verdict, or nan, inf, zero",
         ),

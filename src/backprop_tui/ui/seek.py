@@ -35,7 +35,6 @@ class Seek(Moves):
             "breakpoint",
             "breakpoint",
             show=False,
-            priority=True,
             id="breakpoint.edit",
             tooltip="breakpoint on this op or on a condition",
         ),

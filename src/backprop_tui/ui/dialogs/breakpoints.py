@@ -38,13 +38,14 @@ class BreakpointDialog(ModalScreen[None]):
         with Vertical(classes="dialog"):
             yield Label(f"enter: {verb} this op, {here}", markup=False)
             yield Label("or at a place (train.py:12, a module, an op), or where this becomes true:")
-            yield Input(placeholder="loss < 10    x3.sum() == 0    relu    fc1")
+            yield Input(
+                placeholder="loss < 10    x3.sum() == 0    relu    fc1", select_on_focus=False
+            )
             yield Label("", id="error", markup=False)
             yield OptionList(id="points")
 
     def on_mount(self) -> None:
         self.query_one(Vertical).border_title = "breakpoints"
-        self.set_focus(self.query_one(Input))
         self._list()
 
     def _called(self, group: int) -> str:

@@ -41,12 +41,13 @@ class GoTo(ModalScreen[Place | str | None]):
 
     def compose(self) -> ComposeResult:
         with Vertical(classes="dialog"):
-            yield Input(placeholder="rex4, ReLU, 2.weight, backward, iteration 300")
+            yield Input(
+                placeholder="rex4, ReLU, 2.weight, backward, iteration 300", select_on_focus=False
+            )
             yield OptionList()
 
     def on_mount(self) -> None:
         self.query_one(Vertical).border_title = "go to"
-        self.set_focus(self.query_one(Input))
         self._search("")
 
     @on(Input.Changed)
