@@ -115,11 +115,14 @@ Applied = Callable[[type, Callable[..., Any], tuple[Any, ...], dict[str, Any]], 
 def function_applied(observe: Applied) -> Iterator[None]:
     """Every ``MyFunction.apply(*args)`` here is ``observe(MyFunction, apply, args, kwargs)``.
 
-    No torch function mode reports it. The classmethod is put on
-    ``torch.autograd.function._SingleLevelFunction``, the class between Function and C++,
-    so that bound methods which were kept from before are seen too.
+    No torch function mode reports it. Up to torch 2.13 `Function.apply` is Python that asks the
+    class above it, ``_SingleLevelFunction``, where the classmethod is put, so that bound methods
+    which were kept from before are seen too. Later it is C, and is replaced itself.
     """
-    owner: Any = torch.autograd.function._SingleLevelFunction
+    function = torch.autograd.Function
+    own = vars(function)["apply"]
+    asks_above = isinstance(own, classmethod)
+    owner: Any = torch.autograd.function._SingleLevelFunction if asks_above else function
 
     def apply(function: type, *args: Any, **kwargs: Any) -> Any:
         original = super(owner, function).apply
@@ -131,7 +134,10 @@ def function_applied(observe: Applied) -> Iterator[None]:
     try:
         yield
     finally:
-        del owner.apply
+        if asks_above:
+            del owner.apply
+        else:
+            owner.apply = own
 
 
 @contextmanager
