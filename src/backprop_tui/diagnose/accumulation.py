@@ -9,6 +9,7 @@ from torch import Tensor
 from ..finding import Finding, Severity
 from ..tape import Backward, Event, Tape
 from .examined import Examined, Kept
+from .given import near, passes_before, updates_by_hand
 from .ledger import left_over
 from .untrained import called
 from .words import parameters
@@ -17,7 +18,7 @@ Mark = tuple[float, float]
 
 
 class Used(Kept):
-    """The gradients that optimizers have used, as marks to know them by.
+    """The gradients that steps have used, as marks to know them by.
 
     Attributes:
         used: a parameter -> the mark of the gradient that it was last stepped with.
@@ -32,24 +33,43 @@ class Used(Kept):
 def forgotten_zero_grad(examined: Examined) -> Iterator[Finding]:
     """A step with gradients that were stepped with before.
 
-    The gradient that a backward pass found in `.grad` is compared with the one that the
-    optimizer used last. If it is the same, bit for bit, and the optimizer steps with the sum, every
-    step repeats all steps before it. A gradient that was left over and has not been used is
-    accumulated, which is meant.
+    The gradient that a backward pass found in `.grad` is compared with the one that was used last,
+    by an optimizer or by an update in place that reads it. If it is the same, bit for bit, and the
+    sum is stepped with, every step repeats all steps before it. A gradient that was left over and
+    has not been used is accumulated, which is meant.
     """
     tape, known = examined.tape, examined.memory.of(Used)
+    by_hand = list(_by_hand(examined))
     for number in range(len(tape.backwards) + 1):
+        stepped = [(u.value, u.grad) for u in tape.updates if u.backwards == number]
+        fix = "Call optimizer.zero_grad() in every iteration before loss.backward()."
+        if not stepped:
+            stepped = [(value, grad) for at, value, grad in by_hand if at == number]
+            fix = "Empty them once they are used: p.grad = None for every parameter p."
         repeated = []
-        for update in tape.updates:
-            if update.backwards == number:
-                name = called(tape, update.value)
-                if name in known.carried:
-                    repeated.append(update.value)
-                known.used[name] = _mark(update.grad)
+        for value, grad in stepped:
+            name = called(tape, value)
+            if name in known.carried:
+                repeated.append(value)
+            known.used[name] = _mark(grad)
         if repeated and number:
-            yield _forgotten(tape, tape.backwards[:number], repeated)
+            yield _forgotten(tape, tape.backwards[:number], repeated, fix)
         if number < len(tape.backwards):
             _carry(tape, tape.backwards[number], known)
+
+
+def _by_hand(examined: Examined) -> Iterator[tuple[int, int, Tensor]]:
+    """(after how many passes, parameter, its `.grad`) for the updates in place that read that."""
+    tape = examined.tape
+    for op, given in updates_by_hand(examined):
+        value, passes = op.inputs[0], passes_before(tape, op)
+        left = tape.backwards[passes - 1].leftover.get(value) if passes else None
+        whole = given.total if left is None else left + given.total
+        for above in examined.flow.above(op.inputs[1:]):
+            read = tape.values[above]
+            if read.leaf and not read.requires_grad and near(read.tensor, whole):
+                yield passes, value, read.tensor
+                break
 
 
 def _carry(tape: Tape, backward: Backward, known: Used) -> None:
@@ -69,7 +89,7 @@ def _mark(grad: Tensor) -> Mark:
     return float(grad.norm()), float(grad.sum())
 
 
-def _forgotten(tape: Tape, passes: Sequence[Backward], repeated: list[int]) -> Finding:
+def _forgotten(tape: Tape, passes: Sequence[Backward], repeated: list[int], fix: str) -> Finding:
     backward = next(each for each in reversed(passes) if repeated[0] in each.leftover)
     repeated = [value for value in repeated if value in backward.leftover]
     value = max(repeated, key=lambda v: float(backward.leftover[v].norm()))
@@ -80,7 +100,7 @@ def _forgotten(tape: Tape, passes: Sequence[Backward], repeated: list[int]) -> F
         f"backward() adds to gradients that the last step has used: {called(tape, value)}.grad had "
         f"the norm {old:.3g}, and {new:.3g} were added; so with {parameters(tape, repeated)}",
         "backward() adds to .grad, and a step does not empty it: each step repeats all before it.",
-        "Call optimizer.zero_grad() in every iteration before loss.backward().",
+        fix,
         backward.source,
     )
 
