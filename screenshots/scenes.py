@@ -23,7 +23,7 @@ from backprop_tui.ui.app import BackpropApp, PlainSettings
 from backprop_tui.ui.debugger import Debugger
 from backprop_tui.ui.panes.lines import LinePane
 
-from . import broken, gpt, insides
+from . import broken, gpt, insides, plateau
 
 FOLDER = Path(__file__).parent
 
@@ -88,6 +88,14 @@ SCENES = (
         "your own model: an op whose derivative is wrong, and how it is wrong",
         title="net",
         tape=broken.tape,
+    ),
+    Scene(
+        "hunt",
+        WIDE,
+        ("7", "enter"),
+        "the culprit of examples/plateau.py: the finding, the op, and the line",
+        title="plateau.py",
+        tape=plateau.tape,
     ),
     Scene(
         "model",

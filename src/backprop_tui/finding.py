@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from pathlib import Path
 
 from .tape import Op, Source
 
@@ -56,11 +57,18 @@ class Finding:
         place = (op.source, op.name, op.module, op.index)
         return cls(kind, severity, message, why, fix, *place)
 
+    @property
+    def place(self) -> str:
+        """``train.py:12``, as one would call it from here; without a line the module, or ""."""
+        if self.source is None:
+            return self.module
+        file, here = Path(self.source.file), Path.cwd()
+        shown = file.relative_to(here) if file.is_relative_to(here) else file
+        return f"{shown}:{self.source.line}"
+
     def __str__(self) -> str:
         """Where and what, why, and the fix: a paragraph each."""
-        source = self.source
-        place = f"{source.file}:{source.line}" if source else self.module
-        head = ": ".join(filter(None, [place, self.message]))
+        head = ": ".join(filter(None, [self.place, self.message]))
         return f"{head}\n\nwhy: {self.why}\n\nfix: {self.fix}"
 
     def to_dict(self) -> dict[str, object]:

@@ -162,8 +162,7 @@ class Report:
         return cls(steps, coverage, reports[0].warning if reports else "", updates=updates)
 
     def __rich__(self) -> RenderableType:
-        tables = [table(step, i) for i, step in enumerate(self.steps, 1)]
-        return Group(*tables, *update_table(self.updates), *summary(self))
+        return Group(*tables(self.steps), *update_table(self.updates), *summary(self))
 
     def __str__(self) -> str:
         console = Console(width=100, force_terminal=False)
@@ -222,6 +221,20 @@ def exit_code(report: Report) -> int:
     return 0 if report.ok else 1
 
 
+def tables(steps: Sequence[Step]) -> Iterator[RenderableType]:
+    """The first training step, those that are worse than any before them, and how many are not."""
+    worst, alike = -1, 0
+    for number, step in enumerate(steps, 1):
+        rank = max((row.verdict.rank for row in step.parameters), default=0)
+        if rank > worst:
+            worst = rank
+            yield table(step, number)
+        else:
+            alike += 1
+    if alike:
+        yield Text(f"{alike} more training step{'s' * (alike > 1)}, none of them worse")
+
+
 def table(step: Step, number: int) -> Table:
     """Manual against autograd, a row for each leaf."""
     loss = "" if step.loss is None else f" · loss {step.loss:.6g}"
@@ -240,7 +253,14 @@ def table(step: Step, number: int) -> Table:
 
 
 def update_table(rows: Sequence[UpdateRow]) -> Iterator[Table]:
-    """The optimizer's step, a row for each parameter; nothing where there was none."""
+    """What the optimizer did at worst to each parameter; nothing where it did nothing."""
+    kept: dict[tuple[str, str], UpdateRow] = {}
+    for row in rows:
+        before = kept.setdefault((row.optimizer, row.name), row)
+        kept[row.optimizer, row.name] = max(
+            before, row, key=lambda each: (each.gradient.rank, each.verdict.rank)
+        )
+    rows = list(kept.values())
     if not rows:
         return
     grid = Table(title="updates", title_justify="left")
@@ -288,8 +308,7 @@ def summary(report: Report) -> Iterator[Text]:
 
 def described(finding: Finding) -> Iterator[Text]:
     """A finding in three lines: where and what, why, and the fix."""
-    source = finding.source
-    place = f"{source.file}:{source.line}" if source else finding.module or "step"
+    place = finding.place or "step"
     head = f"{finding.severity.glyph} {finding.severity} [{finding.kind}] {place}"
     yield Text(f"{head}: {finding.message}", _SEVERITY_COLOURS[finding.severity])
     yield Text(f"    why: {finding.why}")

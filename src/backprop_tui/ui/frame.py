@@ -206,12 +206,14 @@ class Frame(Screen[None]):
 
     @on(FindingsPane.Chosen)
     def _finding_chosen(self, message: FindingsPane.Chosen) -> None:
-        """Go to the op of a finding, with its words in the inspector."""
+        """Go to the op of a finding, with its line in the source and its words in the inspector."""
         finding, trace = message.finding, self.trace
         assert trace is not None and self.session is not None
         at = cursor.step_of_call(trace, self.session.call_of(finding, trace))
         if at is not None:
             self.show(trace, at)
+        if finding.source is not None:
+            self.query_one(SourcePane).point(finding.source.file, finding.source.line)
         self._show_tab("inspector")
         self.show_text(f"{finding.severity.glyph} {finding.kind}", str(finding))
 

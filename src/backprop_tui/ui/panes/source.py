@@ -143,6 +143,11 @@ class SourcePane(Vertical):
         self._code.show(code_of(step, group), ["", step.formula])
         self._derivation.show(step, group)
 
+    def point(self, file: str, line: int) -> None:
+        """Show a line of the user's program, whatever the step."""
+        retitle(self, f"5 source · {Path(file).name}:{line}", "")
+        self._code.show(Code(file, line, line))
+
     def explain(self, text: str) -> None:
         """Show words in place of code."""
         self._code.show(None, text.splitlines())
