@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 
 from .alone import alone
 from .diagnose import Diagnosis
+from .diagnose.ledger import described
 from .finding import Finding
 from .judge import Judged, Judging
 from .naming import Naming
@@ -34,7 +35,7 @@ class Overview:
     """
 
     def __init__(self, tape: Tape, number: int, title: str, iteration: int) -> None:
-        self._tape, self._iteration, self._title = tape, iteration, title
+        self.tape, self._iteration, self._title = tape, iteration, title
         self._backward = tape.backwards[number] if tape.backwards else None
         self._outline = Outline(tape, self._backward)
         self._judging = Judging(tape, self._backward) if self._backward is not None else None
@@ -62,7 +63,7 @@ class Overview:
 
     def into(self, call: int) -> Trace | None:
         """The rule of one op line by line, fed with autograd's own cotangents; None without."""
-        op = self._tape.ops[call]
+        op = self.tape.ops[call]
         if registry.find(op.function) is None:
             return None
         if op.index not in self._insides:
@@ -73,11 +74,11 @@ class Overview:
 
     def called(self, call: int) -> tuple[Backward, Op] | None:
         """One op of the tape, with the pass that it is seen in."""
-        return None if self._backward is None else (self._backward, self._tape.ops[call])
+        return None if self._backward is None else (self._backward, self.tape.ops[call])
 
     def _inside(self, op: Op) -> Trace:
         inside = walk(
-            alone(self._tape, self._backward, op),
+            alone(self.tape, self._backward, op),
             title=" ".join(filter(None, [self._title, "›", op.module, op.name])),
             iteration=self._iteration,
             naming=Naming(leaves=self._leaves(op), own_lines=True),
@@ -88,7 +89,7 @@ class Overview:
         """What the op's inputs are called, for the walk over it alone."""
         found, inputs = {}, 0
         for value in dict.fromkeys(op.inputs):
-            path = self._tape.values[value].name
+            path = self.tape.values[value].name
             if not path:
                 path = f"input {inputs}"
                 inputs += 1
@@ -104,7 +105,7 @@ class Overview:
             given=outline.given(),
             groups=tuple(outline.groups),
             steps=tuple(outline.steps),
-            loss=loss_of(self._tape, self._backward) if self._backward is not None else math.nan,
+            loss=loss_of(self.tape, self._backward) if self._backward is not None else math.nan,
             constants={},
             gradients=outline.gradients(judged),
             autograd_at=outline.forward_steps,
@@ -182,6 +183,9 @@ class TapeSession(Session):
     def call_of(self, finding: Finding, trace: Trace) -> int | None:
         here = finding.step == self._chapters[trace.iteration].number
         return finding.index if here else None
+
+    def ledger(self, trace: Trace) -> Sequence[tuple[str, str]]:
+        return tuple(described(self._overview(trace.iteration).tape))
 
     def into(self, trace: Trace, group: int) -> Trace | None:
         call = trace.groups[group].call

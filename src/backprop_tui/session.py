@@ -121,6 +121,10 @@ class Session(ABC):
         """The op of this trace that a finding is about; None for none, or for another step's."""
         return None
 
+    def ledger(self, trace: Trace) -> Sequence[tuple[str, str]]:
+        """What is in each `.grad` after this step, line by line; empty where that is not kept."""
+        return ()
+
     def into(self, trace: Trace, group: int) -> Trace | None:
         """One op of a trace, line by line; None where its lines are there already."""
         return None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-from backprop_tui.diagnose.ledger import ledger
+from backprop_tui.diagnose.ledger import described, ledger
 from backprop_tui.recorder import record
 
 X = torch.arange(6.0).reshape(2, 3)
@@ -71,3 +71,20 @@ def test_a_change_that_is_no_scaling_has_no_factor():
         model.weight.grad[0, 0] += 1
         optimizer.step()
     assert account(tape, "weight").scale is None and account(tape, "bias").scale == 1
+
+
+def test_the_ledger_in_lines():
+    model = nn.Linear(3, 3, bias=False)
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    model(X).sum().backward()
+    before = model.weight.grad.norm()
+    with record(model) as tape:
+        model(torch.tanh(model(X))).sum().backward()
+        whole = model.weight.grad.norm()
+        nn.utils.clip_grad_norm_(model.parameters(), 0.5)
+        optimizer.step()
+    name, left, first, second, used = described(tape)
+    assert name == ("weight.grad", f"‖{float(whole):.4g}‖")
+    assert left == ("  left over from before", f"‖{float(before):.4g}‖")
+    assert first[0].startswith("  + linear  test_ledger.py:") and first[0] == second[0]
+    assert used == ("  used by the step", f"‖0.5‖  {0.5 / float(whole):.4g} of it")

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from textual.widgets import Static
 from torch import nn
 
 import backprop_tui as bp
@@ -212,3 +213,14 @@ async def test_the_source_pane_shows_the_users_own_function_then_the_rule(tape: 
         await screen.press("i", "s")
         rule = screen.debugger.query_one(CodeView)
         assert "def cross_entropy(" in rule._plain[0]
+
+
+async def test_the_ledger_tells_the_uses_of_a_shared_weight_apart() -> None:
+    async with shown(TapeSession.of(gpt())) as screen:
+        await screen.press("G")
+        said = str(screen.app.screen.query_one(Static).content)
+        total, *uses = [line for line in said.splitlines() if line][:3]
+        assert total.startswith("tokens.weight.grad")
+        assert [line.split()[1] for line in uses] == ["embedding", "linear"]
+        await screen.press("G")
+        assert len(screen.app.screen_stack) == 2

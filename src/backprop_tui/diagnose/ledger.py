@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 import torch
 from torch import Tensor
@@ -60,6 +61,34 @@ def ledger(tape: Tape) -> tuple[Account, ...]:
     leaves = {v for b in tape.backwards for v in b.cotangents if tape.values[v].leaf}
     accounts = (_account(tape, value, last.get(value)) for value in sorted(leaves))
     return tuple(account for account in accounts if account is not None)
+
+
+def described(tape: Tape) -> Iterator[tuple[str, str]]:
+    """The ledger in lines: what was there or was added, and its norm; last what was used."""
+    for account in ledger(tape):
+        value = tape.values[account.value]
+        name = value.name or value.variable or f"input {account.value}"
+        yield f"{name}.grad", f"‖{float(account.total.norm()):.4g}‖"
+        if account.leftover is not None:
+            yield "  left over from before", f"‖{float(account.leftover.norm()):.4g}‖"
+        passes = len({each.backward for each in account.added})
+        for each in account.added:
+            said = "  + all its uses" if each.op is None else f"  + {each.op.name}"
+            if each.op is not None and each.op.source is not None:
+                said += f"  {Path(each.op.source.file).name}:{each.op.source.line}"
+            if passes > 1:
+                said += f"  in pass {each.backward + 1}"
+            yield said, f"‖{float(each.gradient.norm()):.4g}‖"
+        if account.used is not None:
+            yield "  used by the step", _use(account)
+
+
+def _use(account: Account) -> str:
+    assert account.used is not None
+    norm = f"‖{float(account.used.norm()):.4g}‖"
+    if account.scale is None:
+        return f"{norm}  changed since"
+    return norm if account.scale == 1 else f"{norm}  {account.scale:.4g} of it"
 
 
 def _account(tape: Tape, value: int, update: Update | None) -> Account | None:

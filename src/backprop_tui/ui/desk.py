@@ -64,6 +64,14 @@ class Desk(Checking):
             priority=True,  # before the next key is looked at, so that typing ahead works
         ),
         Binding("D", "dimensions", "dimension table", show=False, id="dimensions.open"),
+        Binding(
+            "G",
+            "ledger",
+            "ledger of .grad",
+            show=False,
+            id="ledger.open",
+            tooltip="what each .grad is made of: what was left over, each use, what the step used",
+        ),
         Binding("W", "pin", "watch the last expression", show=False, id="watches.pin"),
     ]
 
@@ -169,9 +177,22 @@ class Desk(Checking):
         if self.trace is None:
             return
         if self.trace.dimensions:
-            self.app.push_screen(TableDialog("dimensions", self.trace.dimensions))
+            signs = "· matrix product   ∘ elementwise   ᵀ transposed   Σrows sum over the batch"
+            self.app.push_screen(TableDialog("dimensions", self.trace.dimensions, signs))
         else:
             self.notify("there is no dimension table but in the lesson", timeout=3)
+
+    def action_ledger(self) -> None:
+        """What each `.grad` is made of."""
+        from .dialogs.table import TableDialog
+
+        if self.trace is None or self.session is None:
+            return
+        if rows := self.session.ledger(self.outside()[0]):
+            signs = "‖ ‖ norm   + what one use of the parameter added"
+            self.app.push_screen(TableDialog("ledger of .grad", rows, signs))
+        else:
+            self.notify("no .grad is accounted for here", timeout=3)
 
     # Copy, write, REPL.
 

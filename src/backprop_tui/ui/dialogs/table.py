@@ -1,4 +1,4 @@
-"""A table to read: the lesson from the point of view of its dimensions."""
+"""A table to read: the dimensions of the lesson, or the ledger of `.grad`."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ from ..theme import palette_of
 
 
 class TableDialog(ModalScreen[None]):
-    """Rows of (what is computed, its shapes)."""
+    """Rows of (what is computed, its shapes), or of other two words, and what the signs mean."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape,q,D", "dismiss", "close", id="table.close"),
+        Binding("escape,q,D,G", "dismiss", "close", id="table.close"),
     ]
 
-    def __init__(self, title: str, rows: Sequence[tuple[str, str]]) -> None:
+    def __init__(self, title: str, rows: Sequence[tuple[str, str]], signs: str) -> None:
         super().__init__()
-        self._title, self._rows = title, rows
+        self._title, self._rows, self._signs = title, rows, signs
 
     def compose(self) -> ComposeResult:
         with VerticalScroll(classes="dialog"):
@@ -43,6 +43,5 @@ class TableDialog(ModalScreen[None]):
         for left, right in self._rows:
             out.append(f"{left:<{width}}   ", look.text)
             out.append(f"{right}\n", look.formula)
-        signs = "· matrix product   ∘ elementwise   ᵀ transposed   Σrows sum over the batch"
-        out.append(f"\n{signs}", look.muted)
+        out.append(f"\n{self._signs}", look.muted)
         return out
