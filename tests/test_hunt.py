@@ -13,6 +13,9 @@ import torch
 
 import backprop_tui as bp
 
+from .test_program import SLOW
+from .tmux import Terminal
+
 ROOT = Path(__file__).parents[1]
 SCRIPT = ROOT / "examples/plateau.py"
 PAGE = (ROOT / "docs/hunt.md").read_text(encoding="utf-8")
@@ -52,3 +55,19 @@ def test_the_rule_of_the_page_verifies_the_mended_function(tmp_path):
     exec(re.search(r"^```python\n(.*?)```", PAGE, re.MULTILINE | re.DOTALL)[1], scope | {"bp": bp})
     report = bp.assert_gradients(scope["Net"](), torch.randn(8, 2))
     assert report.ok and not report.coverage.missing
+
+
+def test_the_keys_of_the_hunt_in_a_real_terminal(tmp_path):
+    folders = {f"BACKPROP_TUI_{name}_DIR": str(tmp_path / name) for name in ("CONFIG", "STATE")}
+    command = (sys.executable, "-m", "backprop_tui", "run", str(SCRIPT))
+    with Terminal(150, 44, command, env=folders) as terminal:
+        terminal.wait_for("! missing-mask", SLOW)
+        terminal.press_at_once("7", "Enter")
+        terminal.wait_for("21         return dy * 2 * x")
+        terminal.wait_for("✗ missing-mask")
+        terminal.press("p")
+        terminal.wait_for("made from, read by")
+        terminal.press("p")
+        terminal.wait(lambda: "made from, read by" not in terminal.screen(), "the screen below")
+        terminal.press("G")
+        terminal.wait_for("used by the step")

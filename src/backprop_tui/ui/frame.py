@@ -23,7 +23,7 @@ from .inspector import Inspector
 from .panes.findings import FindingsPane
 from .panes.keys import KeyLine
 from .panes.now import NowLine
-from .panes.source import CodeView, SourcePane
+from .panes.source import SourcePane
 from .panes.status import Status, StatusLine
 from .panes.steps import StepsPane
 from .panes.tabs import PaneTabs
@@ -264,14 +264,15 @@ class Frame(Screen[None]):
 
     def _focus_in(self, pane: str) -> None:
         """Focus a pane, or the first thing in it that can be focused."""
-        if pane == "source":
-            self.query_one(CodeView).focus()
-        elif pane == "inspector":
+        if pane == "inspector":
             inside = [w for w in self.query_one(Inspector).walk_children(Widget) if w.focusable]
-            if inside:
-                inside[0].focus()
         else:
-            self.query_one(f"#{pane}").focus()
+            inside = [self.query_one("#code" if pane == "source" else f"#{pane}", Widget)]
+        for widget in inside[:1]:
+            if widget.focusable:
+                self.set_focus(widget)  # at once, so that the next key is its own already
+            else:
+                widget.focus()  # once its tab is in sight
 
     def action_focus_pane(self, pane: str) -> None:
         """Go to a pane, bringing it into sight."""
