@@ -82,7 +82,17 @@ def test_updated_weights_differ_and_say_why(capsys):
 def test_overflow_is_no_crash_and_the_json_stays_json(capsys):
     code = main(["check", "--lesson", "two-layer", "--lr", "1e9", "--iterations", "6", "--json"])
     report = json.loads(capsys.readouterr().out)
-    assert code == 0 and report["steps"][-1]["loss"] is None
+    assert code == 1 and report["steps"][-1]["loss"] is None
+    assert report["verdict"] == "exact" and report["findings"][0]["kind"] == "diverged"
+    assert {row["gradient"] for row in report["updates"]} == {"exact"}
+
+
+def test_a_transcript_flags_what_is_not_finite(capsys):
+    assert main(["--plain", "--lr", "1e9", "--iterations", "3"]) == 0
+    text = capsys.readouterr().out
+    assert "pgrad[2] (2.weight): ✓ exact (20 not finite)" in text
+    assert "      ! 20 of 20 not finite" in text
+    assert all(len(line) <= 78 for line in text.splitlines() if line.startswith("      "))
 
 
 @pytest.mark.parametrize("suffix", [".npy", ".csv"])

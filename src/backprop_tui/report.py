@@ -216,11 +216,6 @@ def _number(value: float | None) -> float | None:
     return value if value is not None and math.isfinite(value) else None
 
 
-def exit_code(report: Report) -> int:
-    """0 when every gradient is verified, else 1."""
-    return 0 if report.ok else 1
-
-
 def tables(steps: Sequence[Step]) -> Iterator[RenderableType]:
     """The first training step, those that are worse than any before them, and how many are not."""
     worst, alike = -1, 0

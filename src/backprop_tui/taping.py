@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from . import calls
+from .compare import same_bits
 from .gradients import capture, dense
 from .modules import Modules
 from .ops import Ops
@@ -104,7 +105,7 @@ class Taping(Ops):
         for value in self._identities.hooked():
             parts = [part for (_, v), part in captured.contributions.items() if v == value]
             whole = captured.cotangents.get(value)
-            if whole is not None and parts and not torch.equal(sum(parts[1:], parts[0]), whole):
+            if whole is not None and parts and not same_bits(sum(parts[1:], parts[0]), whole):
                 self._replaced.add(value)
 
     def hook(self, tensor: Tensor, hook: Callable[[Tensor], Tensor | None]) -> Any:

@@ -6,15 +6,17 @@ import textwrap
 from collections.abc import Iterator
 from itertools import groupby
 
-import torch
 from torch import Tensor
 
+from . import elements
 from .formula import shape_text
+from .numbers import choose_format
 from .report import badge
 from .steps import Step, Trace
 
 _RULE = "─" * 78
 _SHOWN = 8  # rows and columns of a tensor that are printed
+_DECIMALS = 4  # as the article prints them
 
 
 def lines(trace: Trace) -> Iterator[str]:
@@ -69,16 +71,17 @@ def _step(step: Step) -> Iterator[str]:
 
 
 def values(tensor: Tensor, indent: str = "      ") -> list[str]:
-    """A tensor's numbers in rows, long ones cut."""
-    if tensor.dtype == torch.bool:
-        tensor = tensor.to(torch.int8)
+    """A tensor's numbers in rows, long ones cut, and how many of them are NaN or infinite."""
     rows = tensor.reshape(-1, tensor.shape[-1] if tensor.dim() else 1)
+    form = choose_format(rows[:_SHOWN, :_SHOWN], fewest=_DECIMALS)
+    width = max(10, form.width + 2)
     shown = []
-    form = ">10.4f" if rows.is_floating_point() else ">10"
     for row in rows[:_SHOWN]:
-        cells = [f"{item:{form}}" for item in row[:_SHOWN].tolist()]
+        cells = [form.padded(item).rjust(width) for item in row[:_SHOWN].tolist()]
         cut = "  …" if row.numel() > _SHOWN else ""
         shown.append(indent + "".join(cells) + cut)
     if rows.shape[0] > _SHOWN:
         shown.append(f"{indent}… {rows.shape[0] - _SHOWN} more rows")
+    if count := elements.nonfinite(tensor):
+        shown.append(f"{indent}! {count} of {tensor.numel()} not finite")
     return shown

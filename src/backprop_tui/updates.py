@@ -11,7 +11,7 @@ from torch import Tensor
 
 from .backward import Convert, same
 from .clipping import Clip, clips, gradient
-from .compare import ROUNDING, Comparison, Verdict, bound, compare
+from .compare import ROUNDING, Comparison, Verdict, bound, compare, same_bits
 from .numeric import widen
 from .report import UpdateRow
 from .rules.optimizer import UPDATES
@@ -72,6 +72,6 @@ def explained(tape: Tape, update: Update, done: Sequence[Clip]) -> Verdict:
         if grad is None or grad.shape != update.grad.shape or not known:
             return Verdict.UNVERIFIED
         manual, used = grad.contiguous(), update.grad.contiguous()
-        if torch.equal(manual, used):
+        if same_bits(manual, used):
             return Verdict.EXACT
         return Verdict.ROUNDING if bound(manual, used) <= ROUNDING else Verdict.UNVERIFIED

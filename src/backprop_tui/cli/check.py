@@ -8,6 +8,7 @@ import json
 import os
 import sys
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from ..errors import UserError
@@ -88,22 +89,25 @@ def _check(options: argparse.Namespace) -> int:
     from rich.console import Console
 
     from ..check import check
-    from ..report import Report, exit_code
+    from ..diagnose import Diagnosis
+    from ..report import Report
+    from ..scripted import failed
 
     options.iterations = options.iterations or 1
     session = lesson.opened(options)
-    reports, keep = [], _capsules(options)
+    reports, keep, diagnosis = [], _capsules(options), Diagnosis()
     for iteration in range(1, session.iterations + 1):
         tape = session.tape(iteration)
         reports.append(check(tape, given=session.given(tape), warning=session.warning))
+        diagnosis.examine(tape, iteration)
         keep(tape, reports[-1])
-    report = Report.joined(reports)
+    report = replace(Report.joined(reports), findings=tuple(diagnosis.findings))
     _junit(options, report)
     if options.json:
         print(json.dumps(report.to_dict(), indent=2))
     else:
         Console().print(report)
-    return exit_code(report)
+    return 1 if failed(report, options.fail_on) else 0
 
 
 def _check_program(options: argparse.Namespace) -> int:

@@ -30,9 +30,9 @@ Key = tuple[object, ...]
 
 @dataclass
 class Watched:
-    """One activation over several steps: which units were never above 0, or how often in a row."""
+    """One activation over several steps: which of its units were never above 0."""
 
-    silent: Tensor | None = None
+    silent: Tensor
     steps: int = 0
     samples: int = 0
 
@@ -60,13 +60,16 @@ def dead_relu(examined: Examined) -> Iterator[Finding]:
         others = [dim for dim in range(output.dim()) if dim != unit]
         silent = ~(output > 0).any(dim=others)
         watched = known.relus.setdefault(key, Watched(silent))
-        if watched.silent is None or watched.silent.shape != silent.shape:
+        if watched.silent.shape != silent.shape:
             continue
         watched.silent = watched.silent & silent
         watched.steps += 1
         watched.samples += output.numel() // max(silent.numel(), 1)
+        if watched.steps < DEAD_STEPS or watched.samples < DEAD_SAMPLES:
+            continue
+        del known.relus[key]  # the next steps are watched afresh: units die late as well
         share = float(watched.silent.float().mean())
-        if watched.steps >= DEAD_STEPS and watched.samples >= DEAD_SAMPLES and share >= DEAD_SHARE:
+        if share >= DEAD_SHARE:
             count = int(watched.silent.sum())
             yield Finding.at(
                 op,

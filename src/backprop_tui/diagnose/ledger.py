@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-import torch
 from torch import Tensor
 
+from ..compare import same_bits
 from ..tape import Backward, Op, Tape, Update
 
 
@@ -47,7 +47,7 @@ class Account:
     @property
     def scale(self) -> float | None:
         """By how much clipping or the like scaled what was used; None for another change."""
-        if self.used is None or torch.equal(self.used, self.total):
+        if self.used is None or same_bits(self.used, self.total):
             return 1.0
         used, total = self.used.flatten().double(), self.total.flatten().double()
         factor = float(used @ total / (total @ total).clamp(min=1e-300))

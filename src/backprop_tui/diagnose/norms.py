@@ -121,12 +121,14 @@ def update_size(examined: Examined) -> Iterator[Finding]:
         if not name or update.before.dim() < 2 or not rate or not update.before.any():
             continue
         ratio = relative(update.after.float() - update.before.float(), update.before)
+        moved = bool(update.grad.any())  # from no gradient nothing comes, whatever the rate
         rising = rate > known.rates.get(name, 0.0)
         known.rates[name] = rate
         known.large[name] = known.large[name] + 1 if ratio > LARGE else 0
-        known.small[name] = known.small[name] + 1 if ratio < SMALL and not rising else 0
+        known.small[name] = known.small[name] + 1 if moved and ratio < SMALL and not rising else 0
         if UPDATE_STEPS in (known.large[name], known.small[name]):
-            steps = (e for e in tape.events if e.kind == "step" and update.value in e.values)
+            made = (e for e in tape.events if e.kind == "step" and update.value in e.values)
+            step = next(made, None)  # an update that a lesson or a script makes has no such call
             yield Finding(
                 "large-update" if ratio > LARGE else "small-update",
                 Severity.WARNING,
@@ -134,7 +136,7 @@ def update_size(examined: Examined) -> Iterator[Finding]:
                 f"for {UPDATE_STEPS} steps in a row",
                 "About 1e-3 is usual: more forgets what was learned, less learns nothing.",
                 f"{'Lower' if ratio > LARGE else 'Raise'} the learning rate, now {rate:g}.",
-                next(steps).source,
+                step.source if step is not None else None,
             )
 
 
