@@ -1,4 +1,4 @@
-"""Warning: one step with a learning rate far too large kills the units that had worked till then."""
+"""Warning: one step with far too large a learning rate kills units that had worked till then."""
 
 import torch
 from torch import nn
