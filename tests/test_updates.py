@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from inspect import signature
+
 import pytest
 import torch
 from torch import nn
@@ -28,13 +30,23 @@ OPTIMIZERS = [
 ]
 
 
-@pytest.mark.parametrize(("optimizer", "options"), OPTIMIZERS)
-@pytest.mark.parametrize("foreach", [False, True])
-def test_three_steps_of_every_optimizer_agree(optimizer, options, foreach):
+HOW = [{"foreach": False}, {"foreach": True}, {"fused": True}]
+
+
+@pytest.mark.parametrize(
+    ("optimizer", "options", "how"),
+    [
+        (optimizer, options, how)
+        for optimizer, options in OPTIMIZERS
+        for how in HOW
+        if next(iter(how)) in signature(optimizer).parameters
+    ],
+)
+def test_three_steps_of_every_optimizer_agree(optimizer, options, how):
     torch.manual_seed(0)
     model = nn.Sequential(nn.Linear(5, 7), nn.Tanh(), nn.Linear(7, 3))
     x = torch.randn(4, 5)
-    stepper = optimizer(model.parameters(), foreach=foreach, **options)
+    stepper = optimizer(model.parameters(), **how, **options)
     for _ in range(3):
         stepper.zero_grad()
         with record(model) as tape:
@@ -71,6 +83,26 @@ def test_an_optimizer_without_a_rule_is_shown_as_not_checked():
     updates = [group for group in walk(tape, title="").groups if group.phase == "update"]
     assert [group.title for group in updates] == ["Adagrad weight", "Adagrad bias"]
     assert all(group.rule is None and group.isolated is None for group in updates)
+
+
+class Line:
+    def __init__(self):
+        self.w = torch.ones(3, 1, requires_grad=True)
+        self.rest = {"b": torch.zeros(1, requires_grad=True)}
+
+
+def test_a_parameter_of_no_module_is_called_as_the_program_does():
+    line, x, scale = Line(), torch.arange(6.0).reshape(2, 3), torch.ones(1, requires_grad=True)
+    hidden = {(0,): scale}.get
+    del scale
+    stepper = torch.optim.SGD([line.w, line.rest["b"], hidden((0,))], lr=0.1)
+    with bp.record() as tape:
+        ((x @ line.w + line.rest["b"]) * hidden((0,))).sum().backward()
+        stepper.step()
+    report = tape.check()
+    names = [row.name for row in report.updates]
+    assert names[:2] == ["line.w", "line.rest['b']"] and names[2].startswith("test_updates.py:")
+    assert {row.name for row in report.parameters} == set(names)
 
 
 def trained(prepare=lambda model: None, passes=1, optimizer=torch.optim.SGD, **options):

@@ -13,6 +13,7 @@ from .report import AGREED, Coverage, OpRow, ParameterRow, Report, Step
 from .rules import registry
 from .tape import Op, Tape
 from .updates import rows
+from .variables import label
 
 
 def check(
@@ -68,7 +69,7 @@ def _parameters(tape: Tape, judged: Judged, number: int) -> Iterator[ParameterRo
             found = judged.comparison(value.index)
             yield ParameterRow(
                 step=number,
-                name=value.name or value.variable or f"input {value.index}",
+                name=label(tape, value),
                 shape=tuple(value.tensor.shape),
                 verdict=found.verdict,
                 rho=found.rho,

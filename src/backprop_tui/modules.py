@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import itertools
 import re
 import sys
 import types
@@ -14,6 +15,9 @@ from torch import Tensor, nn
 
 from .calls import is_users
 from .tape import Source, Unregistered
+
+_ITEMS = 64
+"""Of a longer collection the others have no name."""
 
 
 class Modules:
@@ -152,15 +156,27 @@ def _variable(tensor: Tensor) -> str:
 
 
 def _parts(name: str, value: object) -> Iterator[tuple[str, object]]:
-    """A variable, its items, and what it has as plain attributes if it is a module."""
+    """A variable, its items, and what it has as plain attributes."""
     yield name, value
     if isinstance(value, (list, tuple)):
-        for position, item in enumerate(value[:64]):
+        for position, item in enumerate(value[:_ITEMS]):
             yield f"{name}[{position}]", item
-    elif isinstance(value, nn.Module):
-        for attribute, item in vars(value).items():
-            if isinstance(item, (Tensor, list, tuple)):
+    elif type(value) is dict:
+        for key, item in itertools.islice(value.items(), _ITEMS):
+            yield f"{name}[{key!r}]", item
+    elif not isinstance(value, (types.ModuleType, type, Tensor)):
+        for attribute, item in list(_attributes(value).items()):
+            if isinstance(item, (Tensor, list, tuple)) or type(item) is dict:
                 yield from _parts(f"{name}.{attribute}", item)
+
+
+def _attributes(value: object) -> Mapping[str, object]:
+    """An object's own, without running any code of the program's."""
+    try:
+        held: Mapping[str, object] = object.__getattribute__(value, "__dict__")
+    except AttributeError:
+        return {}
+    return held
 
 
 def _users_frames() -> Iterator[types.FrameType]:

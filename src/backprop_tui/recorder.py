@@ -26,6 +26,7 @@ from torch.optim.optimizer import (
 from torch.overrides import TorchFunctionMode, resolve_name
 
 from . import calls
+from .foreach import singles
 from .modules import Modules
 from .ops import Where
 from .private import clipping, function_applied, guardless, patched, transforming, unseen
@@ -177,7 +178,14 @@ class Recorder(TorchFunctionMode):
         args: tuple[Any, ...],
         kwargs: Mapping[str, Any],
     ) -> Any:
-        """Run an op and put it on the tape."""
+        """Run an op and put it on the tape; one for lists of tensors as an op for each."""
+        each = singles(name, args, kwargs)
+        if each:
+            pending = [self._taping.before(*single) for single in each]
+            outputs = run(*args, **kwargs)
+            for call, output in zip(pending, outputs or args[0], strict=True):
+                self._taping.after(call, output, self._where)
+            return outputs
         call = self._taping.before(name, function, args, kwargs)
         output = run(*args, **kwargs)
         self._taping.after(call, output, self._where)

@@ -155,7 +155,7 @@ def gradients(tape: Tape) -> dict[str, Tensor]:
     for backward in tape.backwards:
         for value in tape.values:
             grad = backward.cotangents.get(value.index)
-            name = value.name or value.variable
+            name = value.called
             if value.leaf and name and grad is not None:
                 found[name] = grad if name not in found else found[name] + grad
     return found
@@ -178,7 +178,7 @@ def _computed(tape: Tape) -> Iterator[tuple[str, Tensor]]:
     for backward in tape.backwards:
         for index, cotangent in backward.cotangents.items():
             value = tape.values[index]
-            yield f"the gradient of {value.name or value.variable or 'a value'}", cotangent
+            yield f"the gradient of {value.called or 'a value'}", cotangent
 
 
 def _different(judged: Judged) -> Iterator[Op]:

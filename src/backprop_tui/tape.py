@@ -42,6 +42,11 @@ class Value:
     variable: str = ""
     sequence: int = -1
 
+    @property
+    def called(self) -> str:
+        """Its path, or what the program calls it; "" if neither is known."""
+        return self.name or self.variable
+
 
 @dataclass(frozen=True, slots=True)
 class Ambient:

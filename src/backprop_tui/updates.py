@@ -16,6 +16,7 @@ from .numeric import widen
 from .report import UpdateRow
 from .rules.optimizer import UPDATES
 from .tape import Tape, Update, map_tensors
+from .variables import label
 from .witness import DRAWS, shaken
 
 
@@ -27,7 +28,7 @@ def rows(tape: Tape) -> Iterator[UpdateRow]:
         found = None if rule is None else compared(update, rule, by_rule(update, rule))
         yield UpdateRow(
             optimizer=update.optimizer.__name__,
-            name=update.name or f"input {update.value}",
+            name=label(tape, tape.values[update.value]),
             gradient=explained(tape, update, clipped(update.backwards)),
             verdict=found.verdict if found is not None else Verdict.UNCHECKED,
             rho=found.rho if found is not None else 0.0,

@@ -48,7 +48,9 @@ class Updating:
             scope["scale"] = scale.label
             (line,) = _lines(scaled, found, scale.value.to(found.device))
         step = self._step("update", line, scope, *self._names.next_local("clipped"))
-        group = replace(_group(_called(clip), update.name), rule=line.function)
+        group = replace(
+            _group(_called(clip), self._tape.values[update.value].called), rule=line.function
+        )
         if last:
             comparison = clip.compared(update.value, update.grad)
             step = replace(step, twin=Twin("torch", group.op, update.grad, comparison))
@@ -81,7 +83,7 @@ class Updating:
     def _update(self, update: Update, rule: Callable[..., Tensor] | None, grad: str) -> None:
         """One parameter's update; without a rule, what torch made of it, not checked."""
         kind = update.optimizer.__name__
-        group = _group(kind, update.name)
+        group = _group(kind, self._tape.values[update.value].called)
         name = self._names.value(update.value)
         if rule is None:
             shape = shape_text(update.after)

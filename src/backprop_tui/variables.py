@@ -7,10 +7,11 @@ import functools
 import linecache
 from collections import Counter
 from collections.abc import Mapping
+from pathlib import Path
 
 from torch import Tensor
 
-from .tape import Backward, Op, Tape
+from .tape import Backward, Op, Tape, Value
 
 
 def computing(tape: Tape, backward: Backward | None) -> list[Op]:
@@ -110,6 +111,14 @@ def _assigned(line: str, op: str, module: str) -> str:
     return target.id if made and isinstance(target, ast.Name) else ""
 
 
+def label(tape: Tape, value: Value) -> str:
+    """What a table calls a parameter: without a name, the line that reads it first."""
+    readers = (op.source for op in tape.ops if value.index in op.inputs and op.source is not None)
+    read = next(readers, None)
+    unnamed = f"input {value.index}" if read is None else f"{Path(read.file).name}:{read.line}"
+    return value.called or unnamed
+
+
 def leaf_names(tape: Tape) -> dict[int, str]:
     """Value index -> name: parameters by their path, other leaves by their variable or as a1, a2, …
 
@@ -121,7 +130,7 @@ def leaf_names(tape: Tape) -> dict[int, str]:
     for value in tape.values:
         if not value.leaf:
             continue
-        name = value.name or value.variable
+        name = value.called
         if not name:
             inputs += 1
             name = f"a{inputs}"

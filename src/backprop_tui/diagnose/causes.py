@@ -208,7 +208,7 @@ def spoilt_leaf(examined: Examined, op: Op, value: int, tensor: Tensor) -> Findi
     known, bad = examined.tape.values[value], ~torch.isfinite(tensor)
     index = torch.nonzero(bad)[0].tolist()
     count = f"{int(bad.sum())} of {bad.numel()} elements"
-    named = known.name or known.variable or f"an input of {op.name}"
+    named = known.called or f"an input of {op.name}"
     message = f"{named} has {float(tensor[tuple(index)]):g} in {count}, first at {index}"
     writer = _writer(examined, op, value)
     if writer is not None:

@@ -26,7 +26,7 @@ class Reached(Kept):
     def remember(self, examined: Examined) -> None:
         values = examined.tape.values
         for value in _with_gradient(examined.tape):
-            self.names.add(values[value].name or values[value].variable)
+            self.names.add(values[value].called)
 
 
 def cut_graph(examined: Examined) -> Iterator[Finding]:
@@ -145,7 +145,7 @@ def _expected(examined: Examined) -> list[int]:
         value
         for value in sorted(held - reached)
         if tape.values[value].requires_grad
-        and (tape.values[value].name or tape.values[value].variable) not in before
+        and tape.values[value].called not in before
         and any(op.index < tape.backwards[-1].after for op in flow.readers[value])
     ]
     return [value for value in lost if not _has_twin(tape, value, reached)]

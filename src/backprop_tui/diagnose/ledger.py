@@ -10,6 +10,7 @@ from torch import Tensor
 
 from ..compare import same_bits
 from ..tape import Backward, Op, Tape, Update
+from ..variables import label
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,7 +68,7 @@ def described(tape: Tape) -> Iterator[tuple[str, str]]:
     """The ledger in lines: what was there or was added, and its norm; last what was used."""
     for account in ledger(tape):
         value = tape.values[account.value]
-        name = value.name or value.variable or f"input {account.value}"
+        name = label(tape, value)
         yield f"{name}.grad", f"‖{float(account.total.norm()):.4g}‖"
         if account.leftover is not None:
             yield "  left over from before", f"‖{float(account.leftover.norm()):.4g}‖"

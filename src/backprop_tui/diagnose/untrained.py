@@ -61,7 +61,7 @@ def untrained(examined: Examined) -> Iterator[Finding]:
 
 def called(tape: Tape, value: int) -> str:
     """What a leaf is called from step to step."""
-    return tape.values[value].name or tape.values[value].variable
+    return tape.values[value].called
 
 
 def _fed(examined: Examined) -> list[int]:

@@ -26,7 +26,7 @@ def parameters(tape: Tape, values: Sequence[int]) -> str:
     """``fc1.weight and fc1.bias (80 numbers)``."""
     held = [tape.values[value] for value in values]
     count = sum(value.tensor.numel() for value in held)
-    return f"{listed([value.name or value.variable for value in held])} ({count:,} numbers)"
+    return f"{listed([value.called for value in held])} ({count:,} numbers)"
 
 
 def listed(names: Sequence[str]) -> str:
