@@ -321,6 +321,103 @@ def test_a_users_own_rule():
     assert report.ops[1].rule == "cube"
 
 
+class Square(torch.autograd.Function):
+    """Of which each test declares a rule of its own, for a subclass."""
+
+    @staticmethod
+    def forward(ctx, x):
+        ctx.save_for_backward(x)
+        return x * x
+
+    @staticmethod
+    def backward(ctx, dy):
+        (x,) = ctx.saved_tensors
+        return dy * 2 * x
+
+
+def squared_by(answer):
+    """What the check says of a net with squares in it, whose rule gives `answer` back."""
+
+    class Mine(Square):
+        pass
+
+    @bp.rule(Mine, samples=lambda make: [bp.sample(make(3))])
+    def square(x):
+        y = x * x
+
+        def backward(dy):
+            dx = answer(x, dy)
+            return dx
+
+        return y, backward
+
+    model = nn.Linear(3, 3)
+    return checked(model, lambda: Mine.apply(model(Z)).sum().backward())
+
+
+def fails(*_):
+    raise ValueError("no such luck")
+
+
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [
+        (fails, "ValueError: no such luck"),
+        (lambda x, dy: "dx", "answered a str where a tensor or None belongs"),
+        (lambda x, dy: dy.sum(), "cotangent of shape () for an argument of shape (2, 3)"),
+    ],
+)
+def test_a_rule_that_fails_is_no_rule_and_says_why(answer, said):
+    report = squared_by(answer)
+    row = report.ops[1]
+    assert row.rule is None and row.isolated in (*AGREED, Verdict.UNVERIFIED)
+    assert report.coverage.missing == ("Mine",) and report.coverage.ruled == 2
+    assert said in row.failure and "square (test_check.py" in row.failure
+    assert said in " ".join(str(report).split()) and not report.ok
+
+
+def test_a_rule_that_gives_no_backward_is_no_rule_either():
+    class Mine(Square):
+        pass
+
+    @bp.rule(Mine, samples=lambda make: [bp.sample(make(3))])
+    def square(x):
+        return x * x
+
+    report = checked(
+        nn.Linear(3, 3), lambda: Mine.apply(Z.clone().requires_grad_()).sum().backward()
+    )
+    assert "a rule returns (output, backward), not Tensor" in report.ops[0].failure
+
+
+@pytest.mark.parametrize("answer", [lambda x, dy: None, lambda x, dy: torch.zeros_like(x)])
+def test_a_rule_without_a_gradient_where_autograd_has_one_is_different(answer):
+    report = squared_by(answer)
+    verdicts = {row.op: row.isolated for row in report.ops}
+    assert verdicts["Mine"] is Verdict.DIFFERENT and report.verdict is Verdict.DIFFERENT
+
+
+def test_a_gradient_of_zeros_is_as_good_as_none():
+    class Constant(Square):
+        @staticmethod
+        def backward(ctx, dy):
+            return torch.zeros_like(dy)
+
+    @bp.rule(Constant, samples=lambda make: [bp.sample(make(3))])
+    def constant(x):
+        y = x * x
+
+        def backward(dy):
+            return None
+
+        return y, backward
+
+    model = nn.Linear(3, 3)
+    report = checked(model, lambda: (Constant.apply(model(Z)) + model(Z)).sum().backward())
+    assert {row.isolated for row in report.ops} <= set(AGREED)
+    assert report.ok
+
+
 def test_a_hook_that_looks_changes_nothing():
     model, seen = tiny(), []
 

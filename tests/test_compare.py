@@ -7,7 +7,7 @@ import math
 import pytest
 import torch
 
-from backprop_tui.compare import Verdict, compare, same_bits, worst
+from backprop_tui.compare import ROUNDING, Verdict, bound, compare, same_bits, worst
 
 
 def matmul_case(seed: int, n: int = 64, k: int = 512):
@@ -51,6 +51,13 @@ def test_a_true_gradient_of_zero_is_judged_by_what_rounding_does_to_it():
     assert compare(manual, autograd, lambda: truth, lambda: [shaken]).verdict is Verdict.ROUNDING
     large = torch.full((8,), 1e-5)
     assert compare(manual, large, lambda: truth, lambda: [shaken]).verdict is Verdict.DIFFERENT
+
+
+def test_nothing_but_zeros_by_hand_bounds_nothing():
+    """Zeros have no size to measure a gap by; that is no reason to call it rounding."""
+    zeros = torch.zeros(4)
+    assert bound(zeros, torch.full((4,), 1e-3)) == math.inf
+    assert bound(zeros, zeros.clone(), zeros.clone()) <= ROUNDING
 
 
 def test_a_small_gradient_hides_nothing():

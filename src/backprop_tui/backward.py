@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from .binding import Arguments, aligned, conjugate
+from .binding import Arguments, aligned, conjugate, failure_of, two_of
 from .fallback import torch_vjp, vjp_as_it_can
 from .lean import lean
 from .lines import Line
@@ -28,7 +28,7 @@ class Visit:
 
     `outputs` are the manual outputs, `incoming` the cotangents of them that the rule was
     given, and `outgoing` the ones it gave back, one for each of the op's input tensors.
-    An op without a rule is `backward`ed by torch's own derivative of it.
+    An op without a rule, or whose rule failed, is `backward`ed by torch's own derivative of it.
     """
 
     op: Op
@@ -40,6 +40,15 @@ class Visit:
     outgoing: tuple[Tensor | None, ...] = ()
     forward_lines: list[Line] = field(default_factory=list)
     backward_lines: list[Line] = field(default_factory=list)
+    failure: str = ""
+
+    def fail(self, error: Exception) -> None:
+        """Go on without the rule, which raised or answered what no rule may."""
+        assert self.rule is not None
+        self.failure = failure_of(self.rule, error)
+        self.rule = self.backward = None
+        self.outputs = self.op.outputs
+        self.forward_lines, self.backward_lines = [], []
 
 
 @dataclass(eq=False)
@@ -99,7 +108,9 @@ class Chain:
         if not _carries(op, self.derivation.cotangents):
             return None
         visit = self._ready.pop(op.index, None) or _lean_visit(op, self._convert)
-        _carry(self._tape, self.derivation, visit, call, self._rounding)
+        # A witness that came from torch itself would speak for torch.
+        stand_in = self._convert is same
+        _carry(self._tape, self.derivation, visit, call, self._rounding, stand_in=stand_in)
         return visit
 
     def complete(self, value: int) -> Tensor | None:
@@ -186,7 +197,7 @@ def isolate(
         visit = replace(ready) if ready is not None else _lean_visit(op, convert)
         incoming = incoming_of(backward, op, convert)
         if visit.rule is not None and incoming:
-            pull_back(visit, incoming, call)
+            pull_back(visit, incoming, stand_in=False)
         return visit
 
 
@@ -221,11 +232,13 @@ def visit_of(op: Op, arguments: Arguments, run: Run = call) -> Visit:
     visit = Visit(op, rule, arguments, outputs=op.outputs)
     if rule is not None:
         args, kwargs = arguments
-        with ambient(op):
-            visit.forward_lines, (output, visit.backward) = run(
-                rule.function, *args, **rule.keywords(kwargs)
-            )
-        visit.outputs = tuple(tensors(output))
+        try:
+            with ambient(op):
+                visit.forward_lines, answer = run(rule.function, *args, **rule.keywords(kwargs))
+            output, visit.backward = two_of(answer)
+            visit.outputs = tuple(tensors(output))
+        except Exception as error:
+            visit.fail(error)
     return visit
 
 
@@ -238,13 +251,22 @@ def _lean_visit(op: Op, convert: Convert) -> Visit:
     visit = Visit(op, rule, _recorded(op, convert), outputs=outputs)
     if rule is not None:
         args, kwargs = visit.arguments
-        with ambient(op):
-            _, visit.backward = lean(rule.function)(*args, **rule.keywords(kwargs))
+        try:
+            with ambient(op):
+                answer = lean(rule.function)(*args, **rule.keywords(kwargs))
+            _, visit.backward = two_of(answer)
+        except Exception as error:
+            visit.fail(error)
     return visit
 
 
-def pull_back(visit: Visit, known: Mapping[int, Tensor], run: Run = call) -> None:
+def pull_back(
+    visit: Visit, known: Mapping[int, Tensor], run: Run = call, *, stand_in: bool = True
+) -> None:
     """Run the backward on the cotangents in `known`, and lay its answer along the op's inputs.
+
+    Torch's own derivative stands in where the op has no rule, and where its rule fails and it
+    may `stand_in`.
 
     A result that nothing was derived from has the cotangent 0, and so has an input that was
     handed back as it was: it keeps its own. An answer takes on the dtype of the input that it
@@ -259,11 +281,17 @@ def pull_back(visit: Visit, known: Mapping[int, Tensor], run: Run = call) -> Non
     )
     plain = [conjugate(cotangent) for cotangent in visit.incoming]
     with ambient(visit.op):
-        if visit.rule is None or visit.backward is None:
+        if visit.rule is not None and visit.backward is not None:
+            try:
+                visit.backward_lines, answer = run(visit.backward, *plain)
+                visit.outgoing = tuple(aligned(visit.rule, visit.arguments, answer))
+                return
+            except Exception as error:
+                visit.fail(error)
+        if visit.failure and not stand_in:
+            visit.outgoing = (None,) * len(visit.op.inputs)
+        else:
             visit.outgoing = tuple(vjp_as_it_can(visit.op, visit.arguments, visit.incoming))
-            return
-        visit.backward_lines, answer = run(visit.backward, *plain)
-    visit.outgoing = tuple(aligned(visit.rule, visit.arguments, answer))
 
 
 def _recorded(op: Op, convert: Convert) -> Arguments:
@@ -294,11 +322,17 @@ def _carries(op: Op, cotangents: Mapping[int, Tensor]) -> bool:
 
 
 def _carry(
-    tape: Tape, derivation: Derivation, visit: Visit, run: Run, rounding: Convert = same
+    tape: Tape,
+    derivation: Derivation,
+    visit: Visit,
+    run: Run,
+    rounding: Convert = same,
+    *,
+    stand_in: bool = True,
 ) -> None:
     """One op's backward, and its answers added to the cotangents of its inputs."""
     op = visit.op
-    pull_back(visit, derivation.cotangents, run)
+    pull_back(visit, derivation.cotangents, run, stand_in=stand_in)
     unruled = visit.backward is None or not derivation.unruled.isdisjoint(op.results)
     for value, cotangent in zip(op.inputs, visit.outgoing, strict=True):
         if cotangent is not None and tape.values[value].requires_grad:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import functools
 import inspect
+import traceback
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from torch import Tensor
@@ -57,6 +59,9 @@ def aligned(rule: Rule, arguments: Arguments, answer: Any) -> Iterator[Tensor | 
     """What a rule's backward answered, in the order of the op's input tensors.
 
     A cotangent takes on the dtype of its input, as autograd's does.
+
+    Raises:
+        TypeError, ValueError: if one is no tensor, or not of its input's shape.
     """
     given = bound(rule, arguments)
     returned = answered(rule, given, answer if isinstance(answer, tuple) else (answer,))
@@ -65,7 +70,37 @@ def aligned(rule: Rule, arguments: Arguments, answer: Any) -> Iterator[Tensor | 
         _match(argument, returned.get(name), by_tensor)
     for tensor in tensors(arguments):
         cotangent = by_tensor.get(id(tensor))
-        yield None if cotangent is None else _cast(conjugate(cotangent), tensor)
+        yield None if cotangent is None else _cast(conjugate(_fitting(cotangent, tensor)), tensor)
+
+
+def _fitting(cotangent: Any, tensor: Tensor) -> Tensor:
+    if not isinstance(cotangent, Tensor):
+        kind = type(cotangent).__name__
+        raise TypeError(f"its backward answered a {kind} where a tensor or None belongs")
+    if cotangent.shape != tensor.shape:
+        sizes = f"{tuple(cotangent.shape)} for an argument of shape {tuple(tensor.shape)}"
+        raise ValueError(f"its backward answered a cotangent of shape {sizes}")
+    return cotangent
+
+
+def two_of(answer: Any) -> tuple[Any, Callable[..., Any]]:
+    """The output and the backward, of which a rule's answer is made.
+
+    Raises:
+        TypeError: if it is not.
+    """
+    if isinstance(answer, tuple) and len(answer) == 2 and callable(answer[1]):
+        return answer
+    raise TypeError(f"a rule returns (output, backward), not {type(answer).__name__}")
+
+
+def failure_of(rule: Rule, error: Exception) -> str:
+    """What is said of a rule that raised: the error, and the rule's own line it came from."""
+    file = rule.function.__code__.co_filename
+    frames = traceback.extract_tb(error.__traceback__)
+    here = next((frame for frame in reversed(frames) if frame.filename == file), None)
+    place = f"{Path(file).name}:{here.lineno}" if here else Path(file).name
+    return f"{rule.name} ({place}): {type(error).__name__}: {error}"
 
 
 def conjugate(tensor: Tensor) -> Tensor:

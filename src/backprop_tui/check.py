@@ -81,7 +81,7 @@ def _parameters(tape: Tape, judged: Judged, number: int) -> Iterator[ParameterRo
 
 
 def _row(op: Op, judged: Judged, number: int, numeric: bool) -> OpRow:
-    rule = registry.find(op.function)
+    rule = None if op.index in judged.failures else registry.find(op.function)
     doubted = numeric and judged.isolated[op.index] not in AGREED
     return OpRow(
         step=number,
@@ -93,6 +93,7 @@ def _row(op: Op, judged: Judged, number: int, numeric: bool) -> OpRow:
         isolated=judged.isolated[op.index],
         chained=worst_of(judged.chained.get(value) for value in op.inputs),
         alone=standing_alone(judged.backward, op) if doubted else "",
+        failure=judged.failures.get(op.index, ""),
     )
 
 
@@ -101,4 +102,5 @@ def _coverage(tape: Tape, steps: Sequence[Step]) -> Coverage:
     missing = sorted({row.op for row in rows if row.rule is None})
     ruled = sum(row.rule is not None for row in rows)
     unseen = sorted({name for backward in tape.backwards for name in backward.unseen})
-    return Coverage(ruled, len(rows), tuple(missing), tuple(unseen))
+    failed = sorted({row.failure for row in rows if row.failure})
+    return Coverage(ruled, len(rows), tuple(missing), tuple(unseen), tuple(failed))

@@ -136,7 +136,9 @@ def bound(manual: Tensor, autograd: Tensor, again: Tensor | None = None) -> floa
             return math.inf
         gap, size, spread = max(gap, found[0]), max(size, found[1]), max(spread, *found[2:], 0.0)
     unit = max(0.5 * torch.finfo(autograd.dtype).eps * size, spread / 4)
-    return 1 + gap / unit if unit else 1.0
+    if not unit:
+        return math.inf if gap else 1.0
+    return 1 + gap / unit
 
 
 def compare(

@@ -37,6 +37,7 @@ class Judged:
         isolated: op index -> the op alone; `chained`: value index -> its cotangent.
         shares: (op index, value index) -> what that op alone gave to a cotangent, where
             several ops gave.
+        failures: op index -> why its rule could not be used.
     """
 
     backward: Backward
@@ -45,6 +46,7 @@ class Judged:
     isolated: Mapping[int, Verdict]
     chained: Mapping[int, Standing]
     shares: Mapping[tuple[int, int], Tensor]
+    failures: Mapping[int, str]
     _figures: dict[int, Comparison]
 
     def comparison(self, value: int) -> Comparison:
@@ -113,6 +115,7 @@ class Judging:
         self._suspects: dict[int, Trial] = {}
         self._isolated: dict[int, Verdict] = {}
         self._shares: dict[tuple[int, int], Tensor] = {}
+        self._failures: dict[int, str] = {}
         self._figures: dict[int, Comparison] = {}
 
     @torch.no_grad()
@@ -142,6 +145,7 @@ class Judging:
             self._isolated,
             self._chained,
             self._shares,
+            self._failures,
             self._figures,
         )
 
@@ -149,6 +153,8 @@ class Judging:
         manual = self._manual.step(op)
         if manual is not None:
             self._isolated[op.index] = self._alone(op, manual)
+            if manual.failure:
+                self._failures[op.index] = manual.failure
             for value, cotangent in summed(op, manual.outgoing).items():
                 if (op.index, value) in self._backward.contributions:
                     self._shares[op.index, value] = cotangent

@@ -44,7 +44,7 @@ class OpRow:
     """One op that carries gradient; `rule` is None where torch's own derivative stood in.
 
     `alone`, of a check with `numeric`, names the one of three witnesses that contradicts the
-    others (`numeric.standing_alone`).
+    others (`numeric.standing_alone`). `failure` says why a rule that there is was not used.
     """
 
     step: int
@@ -56,6 +56,7 @@ class OpRow:
     isolated: Verdict
     chained: Verdict
     alone: str = ""
+    failure: str = ""
 
 
 @dataclass(frozen=True)
@@ -76,12 +77,13 @@ class UpdateRow:
 
 @dataclass(frozen=True)
 class Coverage:
-    """How many of the ops that carry gradient have a rule, and which have none."""
+    """How many of the ops that carry gradient have a rule, which have none, and whose raised."""
 
     ruled: int
     total: int
     missing: tuple[str, ...]
     unseen: tuple[str, ...]
+    failed: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -157,7 +159,8 @@ class Report:
         unseen = sorted({name for report in reports for name in report.coverage.unseen})
         ruled = sum(report.coverage.ruled for report in reports)
         total = sum(report.coverage.total for report in reports)
-        coverage = Coverage(ruled, total, tuple(names), tuple(unseen))
+        failed = sorted({name for report in reports for name in report.coverage.failed})
+        coverage = Coverage(ruled, total, tuple(names), tuple(unseen), tuple(failed))
         updates = tuple(row for report in reports for row in report.updates)
         return cls(steps, coverage, reports[0].warning if reports else "", updates=updates)
 
@@ -293,6 +296,8 @@ def summary(report: Report) -> Iterator[Text]:
     yield Text(f"rules: {coverage.ruled} of {coverage.total} ops that carry gradient")
     if coverage.missing:
         yield Text(f"no rule: {', '.join(coverage.missing)}", "yellow")
+    for failure in coverage.failed:
+        yield Text(f"a rule failed: {failure}", "red")
     if coverage.unseen:
         yield Text(f"unseen by the recorder: {', '.join(coverage.unseen)}", "yellow")
     if report.warning:

@@ -20,7 +20,7 @@ from .backward import (
 )
 from .compare import ROUNDING, Comparison, Verdict, bound, compare, same_bits
 from .numeric import widen
-from .tape import Backward, Op, Tape
+from .tape import Backward, Op, Tape, tensors
 
 DRAWS = 3
 """How often the inputs are moved, to see what half an eps can do."""
@@ -173,7 +173,12 @@ class Alone:
         return summed(self._op, answer)
 
     def _by_rule(self, convert: Convert) -> dict[int, Tensor]:
-        return summed(self._op, isolate(self._backward, self._op, convert=convert).outgoing)
+        visit = isolate(self._backward, self._op, convert=convert)
+        if visit.rule is None:
+            return {}
+        pairs = zip(visit.outgoing, tensors(visit.arguments), strict=False)
+        answers = [torch.zeros_like(like) if given is None else given for given, like in pairs]
+        return summed(self._op, answers)
 
 
 def summed(op: Op, outgoing: Sequence[Tensor | None]) -> dict[int, Tensor]:
@@ -189,16 +194,19 @@ def summed(op: Op, outgoing: Sequence[Tensor | None]) -> dict[int, Tensor]:
 def contributions(
     backward: Backward, op: Op, outgoing: Sequence[Tensor | None]
 ) -> Iterator[tuple[int, Tensor, Tensor]]:
-    """(value, manual, autograd) for each input value of an op that both gave a cotangent for.
+    """(value, manual, autograd) for each input value of an op that autograd gave a cotangent for.
 
-    Where other ops read the value too, autograd's side is what this op alone contributed.
+    Where other ops read the value too, autograd's side is what this op alone contributed. No
+    cotangent of ours is 0 beside it, unless ops that were not seen may have given it theirs.
     """
-    for value, cotangent in summed(op, outgoing).items():
-        autograd = backward.contributions.get((op.index, value))
+    given = summed(op, outgoing)
+    for value in dict.fromkeys(op.inputs):
+        manual, autograd = given.get(value), backward.contributions.get((op.index, value))
         if autograd is None and value not in backward.shared:
             autograd = backward.cotangents.get(value)
-        if autograd is not None:
-            yield value, cotangent, autograd
+        if autograd is None or (manual is None and (backward.unseen or value in op.results)):
+            continue
+        yield value, torch.zeros_like(autograd) if manual is None else manual, autograd
 
 
 def _known(found: Iterable[Tensor | None]) -> Iterator[Tensor]:
