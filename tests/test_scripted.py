@@ -9,6 +9,7 @@ import textwrap
 
 import pytest
 
+from backprop_tui import diagnose
 from backprop_tui.cli import main
 
 TRAIN = """
@@ -167,3 +168,14 @@ def test_steps_that_are_none(steps, capfd):
 def test_a_script_that_never_differentiates(script, capfd):
     assert main(["check", script("import torch\nprint(torch.ones(3) * 2)")]) == 2
     assert "nothing to check in train.py: it ran 2 torch ops" in capfd.readouterr().err
+
+
+def test_a_detector_that_fails_ends_nothing(script, capfd, monkeypatch):
+    def unlucky(examined):
+        raise LookupError("no such luck")
+
+    monkeypatch.setattr(diagnose, "DETECTORS", (unlucky, *diagnose.DETECTORS))
+    assert main(["check", script(TRAIN)]) == 0
+    text = " ".join(capfd.readouterr().out.split())
+    assert "[detector-failed]" in text
+    assert "unlucky cannot examine this step: LookupError: no such luck" in text

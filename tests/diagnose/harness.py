@@ -10,7 +10,7 @@ import warnings
 from pathlib import Path
 
 from backprop_tui import private
-from backprop_tui.diagnose import Diagnosis
+from backprop_tui.diagnose import FAILED, Diagnosis
 from backprop_tui.finding import Finding, Severity
 from backprop_tui.stepper import Pace
 
@@ -43,6 +43,8 @@ def run(script: Path) -> list[Finding]:
         else:
             with private.apart():
                 diagnosis.examine(pace.stepper.so_far(), pace.number, error)
+    failed = [finding.message for finding in diagnosis.findings if finding.kind == FAILED]
+    assert not failed, failed
     return diagnosis.findings
 
 

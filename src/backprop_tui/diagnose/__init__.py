@@ -79,6 +79,9 @@ DETECTORS: tuple[Detector, ...] = (
 )
 
 
+FAILED = "detector-failed"
+
+
 class Diagnosis:
     """The findings of one training, step after step.
 
@@ -118,8 +121,22 @@ class Diagnosis:
 
 def found(examined: Examined) -> Iterator[Finding]:
     """What every detector says of one step, the worst first."""
-    findings = [finding for detector in DETECTORS for finding in detector(examined)]
+    findings = [finding for detector in DETECTORS for finding in _guarded(detector, examined)]
     yield from sorted(findings, key=lambda finding: -finding.severity.rank)
+
+
+def _guarded(detector: Detector, examined: Examined) -> Iterator[Finding]:
+    """What a detector says. A fault of its own is told, and ends no program that is watched."""
+    try:
+        yield from detector(examined)
+    except Exception as error:
+        yield Finding(
+            FAILED,
+            Severity.NOTE,
+            f"{detector.__name__} cannot examine this step: {type(error).__name__}: {error}",
+            "That is a fault of backprop-tui, not of the program.",
+            "Report it with the program, if you can; everything else was examined.",
+        )
 
 
 def _same(finding: Finding) -> tuple[object, ...]:
