@@ -7,7 +7,8 @@ from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
 import backprop_tui.rules  # noqa: F401  (registers the rules)
-from backprop_tui.rules.registry import find, rule, sample, spellings
+from backprop_tui import record
+from backprop_tui.rules.registry import RULES, find, rule, sample, spellings
 
 
 def some_samples(make):
@@ -22,8 +23,39 @@ def test_a_rule_needs_a_target_and_a_sample():
 
 
 def test_a_function_has_one_rule():
+    def again(input):
+        return input, None
+
+    again.__module__ = "backprop_tui.rules.activations"
     with pytest.raises(ValueError, match="already has the rule relu"):
-        rule(F.relu, samples=some_samples)(lambda input: None)
+        rule(F.relu, samples=some_samples)(again)
+
+
+def test_a_readers_own_derivation_takes_the_place_of_ours(monkeypatch):
+    monkeypatch.setattr("backprop_tui.rules.registry.RULES", {**RULES})
+
+    def declared(factor):
+        @rule(torch.sigmoid, samples=some_samples)
+        def mine(input):
+            y = 1 / (1 + torch.exp(-input))
+
+            def backward(dy):
+                return factor * dy * y * (1 - y)
+
+            return y, backward
+
+    for factor, right in ((1, True), (2, False)):
+        declared(factor)
+        with record() as tape:
+            torch.sigmoid(torch.linspace(-3, 3, 9).requires_grad_()).sum().backward()
+        assert tape.check().ok is right
+
+
+def test_what_cannot_be_called_is_told():
+    with pytest.raises(TypeError, match="targets are functions"):
+        rule("sigmoid", samples=some_samples)(lambda input: None)
+    with pytest.raises(TypeError, match="samples is a function: lambda make:"):
+        rule(torch.sigmoid, samples=[(torch.ones(2),)])(lambda input: None)
 
 
 def test_a_misspelled_name_is_an_error():

@@ -127,19 +127,32 @@ def getter(name: str) -> Callable[..., Any]:
 def rule(*targets: Callable[..., Any], samples: Samples) -> Callable[[RuleFunction], RuleFunction]:
     """Declare the decorated function as the rule of every torch function in `targets`.
 
+    A rule of your own takes the place of one that was there: a derivation of softmax, say, that
+    you want to see checked.
+
+    Args:
+        samples: a function of a `Make` that gives inputs to try the rule on:
+            ``lambda make: [bp.sample(make(3, 4))]``.
+
     Raises:
-        ValueError: if no target or no sample is given, or a target has a rule already.
+        TypeError: if a target or `samples` cannot be called.
+        ValueError: if no target or no sample is given, or two rules of this library have one
+            target.
     """
 
     def declare(function: RuleFunction) -> RuleFunction:
         name = function.__name__
         if not targets:
             raise ValueError(f"rule {name}: name at least one torch function that it derives")
+        if not all(map(callable, targets)):
+            raise TypeError(f"rule {name}: targets are functions, such as torch.exp or F.relu")
+        if not callable(samples):
+            raise TypeError(f"rule {name}: samples is a function: lambda make: [sample(make(3))]")
         if not any(True for _ in samples(Make())):
             raise ValueError(f"rule {name}: give sample inputs, its test is made from them")
         declared = Rule(name, function, tuple(dict.fromkeys(targets)), samples)
         for target in declared.targets:
-            if target in RULES:
+            if target in RULES and function.__module__.startswith(str(__package__)):
                 raise ValueError(f"rule {name}: {target} already has the rule {RULES[target].name}")
             RULES[target] = declared
         return function
