@@ -51,6 +51,13 @@ def _keep(a, like):
         ("out = torch.exp(a)", "y = exp(re)", "exp(2×5) = 2×5"),
         ("out = a.to(a.dtype)", "y = re", "2×5 = 2×5"),
         ("out = unbroadcast(a * k, a)", "y = re·k", "2×5 · 3 = 2×5"),
+        ("out = a if k == 3 else v", "y = re", "2×5 = 2×5"),
+        ("out = a + (v if s is None else v * k)", "y = re + v·k", "2×5 + 5 · 3 = 2×5"),
+        (
+            "out = torch.linalg.matrix_exp(a.T @ a)",
+            "y = matrix_exp(reᵀ · re)",
+            "matrix_exp(2×5ᵀ · 2×5) = 5×5",
+        ),
         ("out = a[:, :2]", "y = re[:, :2]", "2×5[:, :2] = 2×2"),
     ],
 )

@@ -95,6 +95,33 @@ def test_needed_follows_the_values_and_not_the_names():
     assert len(needed(lines, ["c"])) == 4
 
 
+def handing(x):
+    x = x * 2
+    return heir(x, factor(3))
+
+
+def factor(n):
+    wide = torch.full((1,), float(n))
+    return wide
+
+
+def heir(x, scale):
+    y = x * scale
+
+    def backward(dy):
+        dx = dy * scale
+        return dx
+
+    return y, backward
+
+
+def test_a_rule_that_returns_the_answer_of_another_goes_on_in_it():
+    lines, (y, backward) = trace(handing, torch.ones(1))
+    assert [(line.function, line.target) for line in lines] == [("handing", "x"), ("heir", "y")]
+    assert returned(handing) == ("y", "backward") and y.item() == 6
+    assert returned(backward) == ("dx",)
+
+
 def test_an_exception_passes_and_the_tracer_is_put_back():
     def tracer(frame, event, argument):
         return None

@@ -8,8 +8,9 @@ from typing import Any
 
 from torch import Tensor
 
+from .expression import Unsupported
 from .lines import Line
-from .reading import unfused
+from .reading import MODULES, Reader, unfused
 
 _SUBSCRIPT = str.maketrans("0123456789-", "₀₁₂₃₄₅₆₇₈₉₋")
 _SUPERSCRIPT = str.maketrans("0123456789-", "⁰¹²³⁴⁵⁶⁷⁸⁹⁻")
@@ -31,7 +32,7 @@ _SIGNS: dict[type[ast.AST], tuple[str, int]] = {
 }
 _UNARY, _ATOM = 5, 9
 _TRANSPOSED = {"T", "mT", "H", "mH", "t"}
-_SILENT = {"to", "contiguous", "clone", "unbroadcast"}  # they do not change what is meant
+_SILENT = {"to", "contiguous", "clone", "unbroadcast", "as_dtype"}  # they do not change what is meant
 
 
 def shape_text(value: Any) -> str:
@@ -63,8 +64,17 @@ def _render(line: Line, leaf: Callable[[str], str], times: str = "·") -> str:
     if isinstance(statement, ast.AugAssign):
         combined = ast.BinOp(statement.target, statement.op, statement.value)
         return writer.write(combined)[0]
-    value = getattr(statement, "value", None)
+    value = _own_value(statement, line.target)
     return writer.write(value)[0] if value is not None else line.text
+
+
+def _own_value(statement: ast.stmt, target: str) -> ast.expr | None:
+    """What the statement binds to `target`: in ``a, b = x, y`` that of b is y."""
+    match statement:
+        case ast.Assign(targets=[ast.Tuple(elts=names)], value=ast.Tuple(elts=values)):
+            pairs = zip(names, values, strict=False)
+            return next(v for n, v in pairs if isinstance(n, ast.Name) and n.id == target)
+    return getattr(statement, "value", None)
 
 
 class _Writer:
@@ -89,6 +99,8 @@ class _Writer:
                 return f"−{self._inside(operand, _UNARY)}", _UNARY
             case ast.Attribute(value=value, attr=attr) if attr in _TRANSPOSED:
                 return f"{self._inside(value, _ATOM)}ᵀ", _ATOM
+            case ast.IfExp() if (taken := self._taken(node)) is not None:
+                return self.write(taken)
             case ast.Call() if (plain := unfused(node)) is not None:
                 return self.write(plain)
             case ast.Call(func=ast.Attribute(value=value, attr=name), args=args):
@@ -100,6 +112,14 @@ class _Writer:
             case ast.Call(func=ast.Name(id=name), args=args):
                 return f"{name}({self._list(args)})", _ATOM
         return self._verbatim(node), _ATOM
+
+    def _taken(self, choice: ast.IfExp) -> ast.expr | None:
+        """The branch that was taken; None where that cannot be told from what the line read."""
+        try:
+            holds = Reader(self.reads).read(choice.test).value
+        except Unsupported:
+            return None
+        return choice.body if holds else choice.orelse
 
     def _inside(self, node: ast.expr, strength: int) -> str:
         text, own = self.write(node)
@@ -129,8 +149,7 @@ class _Writer:
     def _method(
         self, node: ast.expr, value: ast.expr, name: str, args: list[ast.expr]
     ) -> tuple[str, int]:
-        of_torch = isinstance(value, ast.Name) and value.id in ("torch", "F", "math")
-        if of_torch:
+        if ast.unparse(value).partition(".")[0] in MODULES:  # torch, or torch.linalg
             match name, args:
                 case "where", [mask, kept, ast.Constant(value=0 | 0.0)]:
                     strength = _SIGNS[ast.Mult][1]

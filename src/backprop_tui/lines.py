@@ -10,7 +10,7 @@ import sys
 import textwrap
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from types import CodeType, FrameType
+from types import CodeType, FrameType, FunctionType
 from typing import Any
 
 from torch import Tensor
@@ -62,11 +62,16 @@ Answer = str | tuple[str | None, ...] | None
 
 
 def returned(function: Callable[..., Any]) -> tuple[Answer, ...]:
-    """The names in a rule's last ``return``, in order, and those in a list; else None."""
+    """The names in a rule's last ``return``, in order, and those in a list; else None.
+
+    Where it returns another function's answer they are the names in that one.
+    """
     body = _statements(function.__code__).definition.body
     final = body[-1]
     if not isinstance(final, ast.Return) or final.value is None:
         return ()
+    if heir := _handed_to(final, function.__globals__):
+        return returned(heir)
     items = final.value.elts if isinstance(final.value, ast.Tuple) else [final.value]
     if items and isinstance(items[0], ast.Tuple):  # return (y, index), backward
         items = items[0].elts
@@ -74,6 +79,15 @@ def returned(function: Callable[..., Any]) -> tuple[Answer, ...]:
         tuple(map(_name, item.elts)) if isinstance(item, ast.List) else _name(item)
         for item in items
     )
+
+
+def _handed_to(statement: ast.stmt | None, names: Mapping[str, Any]) -> FunctionType | None:
+    """f, of ``return f(…)``: the rule goes on in that function."""
+    match statement:
+        case ast.Return(value=ast.Call(func=ast.Name(id=name))):
+            found = names.get(name)
+            return found if isinstance(found, FunctionType) else None
+    return None
 
 
 def _name(expression: ast.expr) -> str | None:
@@ -107,17 +121,23 @@ def source(line: Line) -> tuple[int, list[str]]:
 
 
 class _Tracer:
-    """Follows one function's own frame, and nothing that it calls."""
+    """Follows one function's own frame, then that of one whose answer it returns."""
 
     def __init__(self, function: Callable[..., Any]) -> None:
         self.lines: list[Line] = []
-        self._code = function.__code__
-        self._known = _statements(function.__code__)
-        self._current: ast.stmt | None = None
         self._reads: dict[str, Any] = {}
+        self._follow(function)
 
     def on_call(self, frame: FrameType, event: str, argument: Any) -> Any:
+        heir = _handed_to(self._current, self._names)
+        if heir is not None and frame.f_code is heir.__code__:
+            self._follow(heir)
         return self._on_event if frame.f_code is self._code else None
+
+    def _follow(self, function: Callable[..., Any]) -> None:
+        self._code, self._names = function.__code__, function.__globals__
+        self._known = _statements(self._code)
+        self._current: ast.stmt | None = None
 
     def _on_event(self, frame: FrameType, event: str, argument: Any) -> Any:
         if event == "line":
