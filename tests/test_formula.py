@@ -11,7 +11,16 @@ from backprop_tui.formula import algebra, formula
 from backprop_tui.lines import Line
 
 A, B, V = torch.ones(2, 5), torch.ones(2, 4), torch.ones(5)
-READS = {"a": A, "b": B, "v": V, "s": torch.tensor(2.0), "k": 3.0, "mask": A > 0, "eps": 1e-5}
+READS = {
+    "a": A,
+    "b": B,
+    "v": V,
+    "s": torch.tensor(2.0),
+    "k": 3.0,
+    "mask": A > 0,
+    "eps": 1e-5,
+    "dim": 1,
+}
 NAMES = {"a": "re", "b": "x4", "mask": "x3"}
 
 
@@ -51,6 +60,12 @@ def _keep(a, like):
         ("out = torch.exp(a)", "y = exp(re)", "exp(2×5) = 2×5"),
         ("out = a.to(a.dtype)", "y = re", "2×5 = 2×5"),
         ("out = unbroadcast(a * k, a)", "y = re·k", "2×5 · 3 = 2×5"),
+        (
+            "out = torch.where(mask, a, 0).unsqueeze(0)",
+            "y = unsqueeze(x3 ∘ re, 0)",
+            "unsqueeze(2×5 ∘ 2×5, 0) = 1×2×5",
+        ),
+        ("out = a.sum(dim)", "y = Σ₁ re", "Σ₁ 2×5 = 2"),
         ("out = a if k == 3 else v", "y = re", "2×5 = 2×5"),
         ("out = a + (v if s is None else v * k)", "y = re + v·k", "2×5 + 5 · 3 = 2×5"),
         (

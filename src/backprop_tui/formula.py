@@ -32,7 +32,8 @@ _SIGNS: dict[type[ast.AST], tuple[str, int]] = {
 }
 _UNARY, _ATOM = 5, 9
 _TRANSPOSED = {"T", "mT", "H", "mH", "t"}
-_SILENT = {"to", "contiguous", "clone", "unbroadcast", "as_dtype"}  # they do not change what is meant
+# They do not change what is meant.
+_SILENT = {"to", "contiguous", "clone", "unbroadcast", "as_dtype"}
 
 
 def shape_text(value: Any) -> str:
@@ -149,7 +150,7 @@ class _Writer:
     def _method(
         self, node: ast.expr, value: ast.expr, name: str, args: list[ast.expr]
     ) -> tuple[str, int]:
-        if ast.unparse(value).partition(".")[0] in MODULES:  # torch, or torch.linalg
+        if _is_module(value):
             match name, args:
                 case "where", [mask, kept, ast.Constant(value=0 | 0.0)]:
                     strength = _SIGNS[ast.Mult][1]
@@ -163,9 +164,20 @@ class _Writer:
             return self.write(value)
         if name in ("sum", "mean"):
             sign = "Σ" if name == "sum" else "mean"
-            return f"{sign}{_dims(args)} {self._inside(value, _UNARY)}", _UNARY
+            return f"{sign}{self._dims(args)} {self._inside(value, _UNARY)}", _UNARY
         items = self._list([value, *args])
         return f"{name}({items})", _ATOM
+
+    def _dims(self, args: list[ast.expr]) -> str:
+        """The dimensions that a reduction names, as subscripts."""
+        if not args:
+            return ""
+        try:
+            dims = Reader(self.reads).read(args[0]).value
+        except Unsupported:
+            return f"[{ast.unparse(args[0])}]"
+        each = dims if isinstance(dims, (tuple, list)) else (dims,)
+        return ",".join(str(dim) for dim in each).translate(_SUBSCRIPT)
 
     def _verbatim(self, node: ast.expr) -> str:
         """Python itself, with the names on the screen."""
@@ -179,11 +191,8 @@ class _Writer:
         return ast.unparse(Rename().visit(copy))
 
 
-def _dims(args: list[ast.expr]) -> str:
-    """The dimensions that a reduction names, as subscripts."""
-    try:
-        dims = ast.literal_eval(args[0]) if args else ()
-    except ValueError:
-        return f"[{ast.unparse(args[0])}]"
-    each = dims if isinstance(dims, (tuple, list)) else (dims,)
-    return ",".join(str(dim) for dim in each).translate(_SUBSCRIPT)
+def _is_module(node: ast.expr) -> bool:
+    """torch, F, torch.linalg, …"""
+    while isinstance(node, ast.Attribute):
+        node = node.value
+    return isinstance(node, ast.Name) and node.id in MODULES

@@ -9,20 +9,8 @@ import torch
 import torch.nn.functional as F
 
 from .broadcast import unbroadcast
-from .loss import spelled_reduction
+from .loss import reduced, spelled_reduction, unreduced
 from .registry import rule, sample
-
-
-def reduced(losses, reduction):
-    """The losses as they are, their sum or their mean."""
-    if reduction == "none":
-        return losses
-    return losses.sum() if reduction == "sum" else losses.mean()
-
-
-def unreduced(dy, losses, reduction):
-    """The cotangent of every single loss."""
-    return dy / losses.numel() if reduction == "mean" else dy
 
 
 def pair_samples(make):
@@ -36,21 +24,17 @@ def l1_loss(input, target, size_average=None, reduce=None, reduction="mean", wei
     """The absolute error |x − t|: its derivative is the sign of x − t."""
     reduction = spelled_reduction(size_average, reduce, reduction)
     error = input - target
-    losses = error.abs() if weight is None else weight * error.abs()
-    y = reduced(losses, reduction)
-    if weight is not None and reduction == "mean":
-        y = losses.sum() / weight.sum()
+    own = error.abs()
+    losses = own if weight is None else weight * own
+    y = reduced(losses, reduction, weight)
 
     def backward(dy):
         dweight = None
-        dlosses = dy / weight.sum() if weight is not None and reduction == "mean" else dy
-        if weight is None:
-            dlosses = unreduced(dy, losses, reduction)
-        derror = dlosses * error.sgn().conj()
+        dlosses = unreduced(dy, losses, reduction, weight)
         if weight is not None:
-            excess = error.abs() - y if reduction == "mean" else error.abs()
-            dweight = dlosses * excess
-            derror = derror * weight
+            dweight = dlosses * (own - y if reduction == "mean" else own)
+            dlosses = dlosses * weight
+        derror = dlosses * error.sgn().conj()
         dinput = unbroadcast(derror, input)
         dtarget = unbroadcast(-derror, target)
         return dinput, dtarget, None, None, None, dweight
@@ -85,20 +69,15 @@ def huber_loss(input, target, reduction="mean", delta=1.0, weight=None):
     near = error.abs() <= delta
     own = torch.where(near, 0.5 * error * error, delta * (error.abs() - 0.5 * delta))
     losses = own if weight is None else weight * own
-    y = reduced(losses, reduction)
-    if weight is not None and reduction == "mean":
-        y = losses.sum() / weight.sum()
+    y = reduced(losses, reduction, weight)
 
     def backward(dy):
         dweight = None
-        dlosses = dy / weight.sum() if weight is not None and reduction == "mean" else dy
-        if weight is None:
-            dlosses = unreduced(dy, losses, reduction)
-        derror = dlosses * error.clamp(-delta, delta)
+        dlosses = unreduced(dy, losses, reduction, weight)
         if weight is not None:
-            excess = own - y if reduction == "mean" else own
-            dweight = dlosses * excess
-            derror = derror * weight
+            dweight = dlosses * (own - y if reduction == "mean" else own)
+            dlosses = dlosses * weight
+        derror = dlosses * error.clamp(-delta, delta)
         dinput = unbroadcast(derror, input)
         dtarget = unbroadcast(-derror, target)
         return dinput, dtarget, None, None, dweight

@@ -6,9 +6,8 @@ import torch
 import torch.nn.functional as F
 
 from .broadcast import unbroadcast
-from .distances import reduced, unreduced
 from .linear import linear
-from .loss import cross_entropy, spelled_reduction
+from .loss import cross_entropy, reduced, spelled_reduction, unreduced
 from .registry import rule, sample
 
 

@@ -17,6 +17,22 @@ def spelled_reduction(size_average, reduce, reduction):
     return "sum" if size_average is False else "mean"
 
 
+def reduced(losses, reduction, weight=None):
+    """The losses as they are, their sum, or their mean: with weights, Σ w·loss / Σ w."""
+    if reduction == "none":
+        return losses
+    if reduction == "mean" and weight is not None:
+        return losses.sum() / weight.sum()
+    return losses.sum() if reduction == "sum" else losses.mean()
+
+
+def unreduced(dy, losses, reduction, weight=None):
+    """The cotangent of every single loss."""
+    if reduction != "mean":
+        return dy
+    return dy / (losses.numel() if weight is None else weight.sum())
+
+
 def mse_samples(make):
     yield sample(make(2, 3), make(2, 3))
     yield sample(make(2, 3), make(2, 3), reduction="sum")
@@ -33,15 +49,13 @@ def mse_loss(input, target, size_average=None, reduce=None, reduction="mean", we
     reduction = spelled_reduction(size_average, reduce, reduction)
     error = input - target
     if weight is not None:
-        y = weight * error * error
+        y = reduced(weight * error * error, reduction, weight)
     elif reduction == "sum":
         y = (error * error).sum()
     elif reduction == "mean":
         y = (error * error).mean()
     else:
         y = error * error
-    if weight is not None and reduction != "none":
-        y = y.sum() / weight.sum() if reduction == "mean" else y.sum()
 
     def backward(dy):
         dweight = None
@@ -121,29 +135,26 @@ def cross_entropy(
 ):
     """The cross entropy −Σ q·ln p of p = softmax(x) against the target distribution q.
 
-    ln p = x − ln Σeˣ, so its derivative is p·Σq − q. A class number stands for the
-    distribution that is 1 there; weights multiply q. The mean is over the weights of the
-    classes that were aimed at, or over the examples where the targets are distributions.
+    As ln p = x − ln Σeˣ, its derivative is p·Σq − q: where q sums to 1, p − q (Goodfellow et
+    al., 2016, Deep Learning, 6.2.2). Smoothing by ε makes q = (1 − ε)·q + ε/n over the n
+    classes (Szegedy et al., 2016, arXiv:1512.00567), and weights multiply q.
     """
     reduction = spelled_reduction(size_average, reduce, reduction)
+    if target.is_floating_point():
+        return distribution_entropy(input, target, weight, reduction, label_smoothing)
+    return class_entropy(input, target, weight, ignore_index, reduction, label_smoothing)
+
+
+def distribution_entropy(input, target, weight, reduction, label_smoothing):
+    """The cross entropy against given distributions; its mean is over the examples."""
     dim = 1 if input.dim() > 1 else 0
     classes = input.shape[dim]
     w = 1 if weight is None else along(weight, input, dim)
+    smoothed = target * (1 - label_smoothing) + label_smoothing / classes
+    q = w * smoothed
     log_p = input.log_softmax(dim)
-    if target.is_floating_point():
-        smoothed = target * (1 - label_smoothing) + label_smoothing / classes
-        q = w * smoothed
-        losses = -(q * log_p).sum(dim)
-        total = input.numel() / classes
-    else:
-        kept = target != ignore_index
-        index = torch.where(kept, target, 0)
-        aim = kept.to(input.dtype) if weight is None else torch.where(kept, weight[index], 0)
-        losses = -aim * log_p.gather(dim, index.unsqueeze(dim)).squeeze(dim)
-        if label_smoothing:
-            others = -(w * log_p).mean(dim) * kept
-            losses = (1 - label_smoothing) * losses + label_smoothing * others
-        total = aim.sum()
+    losses = -(q * log_p).sum(dim)
+    total = input.numel() / classes
     y = losses
     if reduction != "none":
         y = losses.sum() / total if reduction == "mean" else losses.sum()
@@ -151,23 +162,47 @@ def cross_entropy(
     def backward(dy):
         dlosses = dy / total if reduction == "mean" else dy
         dlosses = dlosses.expand(losses.shape).unsqueeze(dim)
-        dtarget = None
+        dtarget = -(1 - label_smoothing) * w * log_p * dlosses
         dweight = None
+        if weight is not None:
+            dw = -smoothed * log_p * dlosses
+            dweight = dw.sum_to_size(w.shape).reshape(weight.shape)
         p = log_p.exp()
-        if target.is_floating_point():
-            dinput = dlosses * (p * q.sum(dim, keepdim=True) - q)
-            dtarget = -(1 - label_smoothing) * w * log_p * dlosses
-            if weight is not None:
-                dw = -smoothed * log_p * dlosses
-                dweight = dw.sum_to_size(along(weight, input, dim).shape).reshape(weight.shape)
-        else:
-            dlosses = torch.where(kept.unsqueeze(dim), dlosses, 0)
-            dchosen = (1 - label_smoothing) * aim.unsqueeze(dim) * dlosses
-            dinput = p * dchosen
-            dinput = dinput.scatter_add_(dim, index.unsqueeze(dim), -dchosen)
-            if label_smoothing:
-                spread = label_smoothing / classes * w * torch.ones_like(p)
-                dinput += dlosses * (p * spread.sum(dim, keepdim=True) - spread)
+        dinput = dlosses * (p * q.sum(dim, keepdim=True) - q)
         return dinput, dtarget, dweight
+
+    return y, backward
+
+
+def class_entropy(input, target, weight, ignore_index, reduction, label_smoothing):
+    """The cross entropy against class numbers: q is 1 at the class and 0 elsewhere.
+
+    Its mean is over the weights of the classes that were aimed at.
+    """
+    dim = 1 if input.dim() > 1 else 0
+    kept = target != ignore_index
+    index = torch.where(kept, target, 0)
+    w = kept.to(input.dtype) if weight is None else torch.where(kept, weight[index], 0)
+    log_p = input.log_softmax(dim)
+    losses = -w * log_p.gather(dim, index.unsqueeze(dim)).squeeze(dim)
+    if label_smoothing:
+        even = torch.ones_like(log_p) if weight is None else along(weight, input, dim)
+        others = -(even * log_p).mean(dim) * kept
+        losses = (1 - label_smoothing) * losses + label_smoothing * others
+    y = losses
+    if reduction != "none":
+        y = losses.sum() / w.sum() if reduction == "mean" else losses.sum()
+
+    def backward(dy):
+        dlosses = dy / w.sum() if reduction == "mean" else dy
+        dlosses = torch.where(kept, dlosses, 0).unsqueeze(dim)
+        dchosen = (1 - label_smoothing) * w.unsqueeze(dim) * dlosses
+        p = log_p.exp()
+        dinput = p * dchosen
+        dinput = dinput.scatter_add_(dim, index.unsqueeze(dim), -dchosen)
+        if label_smoothing:
+            q = label_smoothing / input.shape[dim] * even.expand_as(p)
+            dinput += dlosses * (p * q.sum(dim, keepdim=True) - q)
+        return dinput, None, None
 
     return y, backward

@@ -8,8 +8,7 @@ import torch
 import torch.nn.functional as F
 
 from .broadcast import unbroadcast
-from .distances import reduced, unreduced
-from .loss import spelled_reduction
+from .loss import reduced, spelled_reduction, unreduced
 from .norms import pairwise_distance
 from .piecewise import minimum
 from .registry import rule, sample
