@@ -87,6 +87,12 @@ def guarded(x):
     return y, backward
 
 
+def handing(x, flag):
+    if flag:
+        return guarded(x)
+    return branches(x)
+
+
 def elsewhere(x):
     return x * x, lambda dy: 2 * x * dy
 
@@ -104,6 +110,14 @@ def test_a_write_in_place_is_kept():
 def test_another_rule_may_answer_early():
     assert lean(guarded)(torch.ones(2))[0] is None
     assert lean(guarded)(torch.ones(()))[1](torch.ones(())) == 2
+
+
+def test_a_rule_that_hands_over_hands_over_to_a_lean_one():
+    x = torch.tensor([1.0, -1.0])
+    for flag in (True, False):
+        output, backward = lean(handing)(x, flag)
+        assert output is None
+        assert torch.equal(backward(x), handing(x, flag)[1](x))
 
 
 def test_branches_are_sliced_inside():

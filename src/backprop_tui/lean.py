@@ -14,13 +14,16 @@ import types
 from collections.abc import Callable
 from typing import Any
 
+from .lines import handed_to
+
 
 @functools.lru_cache(maxsize=4096)
 def lean(rule: Callable[..., Any]) -> Callable[..., Any]:
     """The rule with its output left None, or the rule itself where it cannot be sliced.
 
     A rule is sliced that ends in ``return y, backward``, with `backward` defined in it, and
-    that closes over nothing itself. What might do more than compute a name is kept.
+    that closes over nothing itself; where it returns another function's answer, so is that
+    one. What might do more than compute a name is kept.
     """
     if not isinstance(rule, types.FunctionType) or rule.__closure__:
         return rule
@@ -30,14 +33,38 @@ def lean(rule: Callable[..., Any]) -> Callable[..., Any]:
     except (OSError, TypeError, SyntaxError):  # typed into a prompt, or made by a program
         return rule
     definition = tree.body[0]
-    if not isinstance(definition, ast.FunctionDef) or not _slice(definition):
+    heirs = _lean_heirs(tree, rule)
+    if not isinstance(definition, ast.FunctionDef) or not (_slice(definition) or heirs):
         return rule
+    _strip(definition)
     ast.increment_lineno(ast.fix_missing_locations(tree), start - 1)
+    scope = rule.__globals__ | heirs if heirs else rule.__globals__
     names: dict[str, Any] = {}
-    exec(compile(tree, rule.__code__.co_filename, "exec"), rule.__globals__, names)
+    exec(compile(tree, rule.__code__.co_filename, "exec"), scope, names)
     sliced: types.FunctionType = names[rule.__name__]
     sliced.__defaults__, sliced.__kwdefaults__ = rule.__defaults__, rule.__kwdefaults__
     return sliced
+
+
+def _lean_heirs(tree: ast.Module, rule: types.FunctionType) -> dict[str, Callable[..., Any]]:
+    """The functions whose answers are returned, lean, under names that are put into the tree."""
+    heirs = {}
+    for node in ast.walk(tree):
+        match node:
+            case ast.Return(value=ast.Call(func=ast.Name() as called)):
+                heir = handed_to(node, rule.__globals__)
+                if heir not in (None, rule):
+                    called.id = f"_lean_{called.id}"
+                    heirs[called.id] = lean(heir)
+    return heirs
+
+
+def _strip(rule: ast.FunctionDef) -> None:
+    """Take off what is not evaluated again: decorators and annotations."""
+    rule.decorator_list, rule.returns = [], None
+    for argument in ast.walk(rule.args):
+        if isinstance(argument, ast.arg):
+            argument.annotation = None
 
 
 def _slice(rule: ast.FunctionDef) -> bool:
@@ -52,10 +79,6 @@ def _slice(rule: ast.FunctionDef) -> bool:
         return False
     answer.elts[0] = ast.copy_location(ast.Constant(None), output)
     rule.body = [*_needed(body, {name}), last]
-    rule.decorator_list, rule.returns = [], None
-    for argument in ast.walk(rule.args):
-        if isinstance(argument, ast.arg):
-            argument.annotation = None
     return True
 
 

@@ -70,7 +70,7 @@ def returned(function: Callable[..., Any]) -> tuple[Answer, ...]:
     final = body[-1]
     if not isinstance(final, ast.Return) or final.value is None:
         return ()
-    if heir := _handed_to(final, function.__globals__):
+    if heir := handed_to(final, function.__globals__):
         return returned(heir)
     items = final.value.elts if isinstance(final.value, ast.Tuple) else [final.value]
     if items and isinstance(items[0], ast.Tuple):  # return (y, index), backward
@@ -81,7 +81,7 @@ def returned(function: Callable[..., Any]) -> tuple[Answer, ...]:
     )
 
 
-def _handed_to(statement: ast.stmt | None, names: Mapping[str, Any]) -> FunctionType | None:
+def handed_to(statement: ast.stmt | None, names: Mapping[str, Any]) -> FunctionType | None:
     """f, of ``return f(…)``: the rule goes on in that function."""
     match statement:
         case ast.Return(value=ast.Call(func=ast.Name(id=name))):
@@ -129,7 +129,7 @@ class _Tracer:
         self._follow(function)
 
     def on_call(self, frame: FrameType, event: str, argument: Any) -> Any:
-        heir = _handed_to(self._current, self._names)
+        heir = handed_to(self._current, self._names)
         if heir is not None and frame.f_code is heir.__code__:
             self._follow(heir)
         return self._on_event if frame.f_code is self._code else None

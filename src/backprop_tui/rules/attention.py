@@ -1,4 +1,4 @@
-"""Scaled dot-product attention and dropout."""
+"""Scaled dot-product attention, with its masks, dropout and shared heads."""
 
 import math
 
@@ -29,23 +29,23 @@ def scaled_dot_product_attention(
 ):
     """y = P·V with P = softmax(Q·Kᵀ/√d), row by row (Vaswani et al., 2017, arXiv:1706.03762).
 
+    Q is …×L×d, K …×S×d and V …×S×e, so that y is …×L×e: a row of P, one for each query, has
+    a weight for each of S keys.
+    """
+    scale = 1 / math.sqrt(query.shape[-1]) if scale is None else scale
+    if enable_gqa:
+        return grouped_attention(query, key, value, attn_mask, dropout_p, is_causal, scale)
+    return attention(query, key, value, attn_mask, dropout_p, is_causal, scale)
+
+
+def attention(query, key, value, attn_mask, dropout_p, is_causal, scale):
+    """Attention of heads that have keys and values of their own.
+
     ∂L/∂V = Pᵀ·dy and dP = dy·Vᵀ; softmax gives dS = P·(dP − Σ dP·P); and from S = Q·Kᵀ/√d
     come ∂L/∂Q = dS·K/√d and ∂L/∂K = dSᵀ·Q/√d. What is masked has P = 0 and receives nothing.
     """
-    scale = 1 / math.sqrt(query.shape[-1]) if scale is None else scale
-    k = key
-    v = value
-    if enable_gqa:
-        k = key.repeat_interleave(query.shape[-3] // key.shape[-3], -3)
-        v = value.repeat_interleave(query.shape[-3] // value.shape[-3], -3)
-    scores = query @ k.mT * scale
-    if is_causal:
-        allowed = torch.ones(scores.shape[-2:], dtype=torch.bool, device=scores.device).tril()
-        scores = scores.masked_fill(~allowed, -math.inf)
-    if attn_mask is not None and attn_mask.dtype == torch.bool:
-        scores = scores.masked_fill(~attn_mask, -math.inf)
-    elif attn_mask is not None:
-        scores = scores + attn_mask
+    scores = query @ key.mT * scale
+    scores = masked(scores, attn_mask, is_causal)
     weights = scores.softmax(-1)
     if attn_mask is not None:
         weights = torch.where(weights.isnan() & (scores == -math.inf), 0, weights)
@@ -53,25 +53,50 @@ def scaled_dot_product_attention(
     if dropout_p > 0:
         keep = F.dropout(torch.ones_like(weights), dropout_p)
         dropped = weights * keep
-    y = dropped @ v
+    y = dropped @ value
 
     def backward(dy):
         dmask = None
-        dv = dropped.mT @ dy
-        dweights = dy @ v.mT
+        dvalue = unbroadcast(dropped.mT @ dy, value)
+        dweights = dy @ value.mT
         if dropout_p > 0:
             dweights = dweights * keep
         overlap = (dweights * weights).sum(-1, keepdim=True)
         dscores = weights * (dweights - overlap)
         if attn_mask is not None and attn_mask.dtype != torch.bool:
             dmask = unbroadcast(dscores, attn_mask)
-        dquery = unbroadcast(dscores @ k * scale, query)
-        dk = dscores.mT @ query * scale
-        if enable_gqa:
-            dk = dk.unflatten(-3, (key.shape[-3], -1)).sum(-3)
-            dv = dv.unflatten(-3, (value.shape[-3], -1)).sum(-3)
-        dkey = unbroadcast(dk, key)
-        dvalue = unbroadcast(dv, value)
+        dquery = unbroadcast(dscores @ key * scale, query)
+        dkey = unbroadcast(dscores.mT @ query * scale, key)
+        return dquery, dkey, dvalue, dmask
+
+    return y, backward
+
+
+def masked(scores, attn_mask, is_causal):
+    """The scores, −∞ where a query must not look; a mask of numbers is added to them."""
+    if is_causal:
+        allowed = torch.ones(scores.shape[-2:], dtype=torch.bool, device=scores.device).tril()
+        scores = scores.masked_fill(~allowed, -math.inf)
+    if attn_mask is None:
+        return scores
+    if attn_mask.dtype == torch.bool:
+        return scores.masked_fill(~attn_mask, -math.inf)
+    return scores + attn_mask
+
+
+def grouped_attention(query, key, value, attn_mask, dropout_p, is_causal, scale):
+    """Attention of heads that share keys and values in groups: each is repeated for its group.
+
+    So it receives the sum over those heads (Ainslie et al., 2023, arXiv:2305.13245).
+    """
+    k = key.repeat_interleave(query.shape[-3] // key.shape[-3], -3)
+    v = value.repeat_interleave(query.shape[-3] // value.shape[-3], -3)
+    y, attention_backward = attention(query, k, v, attn_mask, dropout_p, is_causal, scale)
+
+    def backward(dy):
+        dquery, dk, dv, dmask = attention_backward(dy)
+        dkey = dk.unflatten(-3, (key.shape[-3], -1)).sum(-3)
+        dvalue = dv.unflatten(-3, (value.shape[-3], -1)).sum(-3)
         return dquery, dkey, dvalue, dmask
 
     return y, backward
