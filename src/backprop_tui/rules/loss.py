@@ -166,7 +166,7 @@ def distribution_entropy(input, target, weight, reduction, label_smoothing):
         dweight = None
         if weight is not None:
             dw = -smoothed * log_p * dlosses
-            dweight = dw.sum_to_size(w.shape).reshape(weight.shape)
+            dweight = dw.sum_to_size(along(weight, input, dim).shape).reshape(weight.shape)
         p = log_p.exp()
         dinput = dlosses * (p * q.sum(dim, keepdim=True) - q)
         return dinput, dtarget, dweight
