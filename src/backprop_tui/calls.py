@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import functools
-import os
-import sys
 import types
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -13,16 +11,13 @@ import torch
 from torch import Tensor
 
 from .private import autocasting
-from .tape import Ambient, Source, tensors
+from .tape import Ambient, tensors
 
-_TORCH = os.path.dirname(torch.__file__) + os.sep
-_OURS = os.path.dirname(__file__) + os.sep
-_LESSONS = os.path.join(_OURS, "lessons") + os.sep
-
-PROPERTIES = frozenset(
-    getattr(Tensor, name).__get__ for name in ("T", "mT", "H", "mH", "real", "imag", "data")
-)
-"""The attributes that are ops: the others only ask."""
+PROPERTIES = {
+    getattr(Tensor, name).__get__: f"torch.Tensor.{name}.__get__"
+    for name in ("T", "mT", "H", "mH", "real", "imag", "data")
+}
+"""The attributes that are ops, with their names: the others only ask."""
 
 ASSIGNED = {getattr(Tensor, name).__set__: f"{name}=" for name in ("grad", "data", "requires_grad")}
 """Setters -> the kind of event that they are."""
@@ -153,22 +148,3 @@ def creates_graph(
 ) -> bool:
     """Whether a backward is asked to be differentiable itself."""
     return bool(argument(_CREATE_GRAPH[func], "create_graph", args, kwargs))
-
-
-def source() -> Source | None:
-    """The innermost frame that is neither torch's nor ours."""
-    frame: types.FrameType | None = sys._getframe(2)
-    while frame is not None:
-        code = frame.f_code
-        if is_users(code.co_filename):
-            return Source(code.co_filename, frame.f_lineno, code.co_name)
-        frame = frame.f_back
-    return None
-
-
-@functools.lru_cache(maxsize=4096)
-def is_users(file: str) -> bool:
-    """Whether a file holds the user's own code, or that of a lesson."""
-    if file.startswith(_OURS):
-        return file.startswith(_LESSONS)
-    return file[0] != "<" and not file.startswith(_TORCH)

@@ -13,7 +13,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from .calls import is_users
+from .frames import users_frames
 from .tape import Source, Unregistered
 
 _ITEMS = 64
@@ -107,7 +107,7 @@ class Modules:
 def _outermost(module: nn.Module) -> tuple[nn.Module, str]:
     """The largest model in sight of the running frames that holds `module`, with its variable."""
     root, size, variable = module, 0, ""
-    for frame in _users_frames():
+    for frame in users_frames(sys._getframe(1)):
         for name, value in (*frame.f_locals.items(), *frame.f_globals.items()):
             if isinstance(value, nn.Module):
                 parts = list(value.modules())
@@ -147,7 +147,7 @@ def _assignment(owner: Any, attribute: str) -> Source | None:
 
 def _variable(tensor: Tensor) -> str:
     """The variable that holds a tensor in the nearest frame that has one, "" for none."""
-    for frame in _users_frames():
+    for frame in users_frames(sys._getframe(1)):
         for name, value in frame.f_locals.items():
             for path, item in _parts(name, value):
                 if item is tensor:
@@ -177,11 +177,3 @@ def _attributes(value: object) -> Mapping[str, object]:
     except AttributeError:
         return {}
     return held
-
-
-def _users_frames() -> Iterator[types.FrameType]:
-    frame: types.FrameType | None = sys._getframe(1)
-    while frame is not None:
-        if is_users(frame.f_code.co_filename):
-            yield frame
-        frame = frame.f_back

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from . import calls
+from .frames import source
 from .graph import Graph
 from .identity import Identities, node_of
 from .modules import Modules
@@ -236,7 +237,7 @@ class Ops:
         scope = last.scope if last is not None else ()
         module = last.module if last is not None else ""
         self._add(
-            Where(module, "", scope, calls.source()),
+            Where(module, "", scope, source()),
             name=getattr(function, "__name__", ""),
             function=function,
             args=args,

@@ -246,6 +246,21 @@ def push(mode: Any) -> None:
     torch._C._push_on_torch_function_stack(mode)
 
 
+@contextmanager
+def filtered(judging: tuple[str, Any, type[Warning], Any, int]) -> Iterator[None]:
+    """Warnings here are judged by this filter first: (action, message, category, module, line).
+
+    The list is changed without a word to `warnings`. To tell it, as `catch_warnings` does, would
+    make it forget which of the program's warnings it has shown once already.
+    """
+    warnings.filters.insert(0, judging)  # type: ignore[attr-defined]
+    try:
+        yield
+    finally:
+        if judging in warnings.filters:  # the program may have replaced the list
+            warnings.filters.remove(judging)  # type: ignore[attr-defined]
+
+
 _apart: ContextVar[bool] = ContextVar("apart", default=False)
 
 
@@ -265,8 +280,7 @@ def apart() -> Iterator[None]:
         for device in devices:
             exits.enter_context(torch.autocast(device, enabled=False))
         exits.callback(_apart.reset, _apart.set(True))
-        exits.enter_context(warnings.catch_warnings())
-        warnings.simplefilter("ignore")
+        exits.enter_context(filtered(("ignore", None, Warning, None, 0)))
         exits.enter_context(modes_without(None))
         exits.enter_context(torch.enable_grad())
         yield

@@ -23,15 +23,17 @@ from torch.optim.optimizer import (
     register_optimizer_step_post_hook,
     register_optimizer_step_pre_hook,
 )
-from torch.overrides import TorchFunctionMode, resolve_name
+from torch.overrides import TorchFunctionMode
 
 from . import calls
+from .attribution import attributed
 from .foreach import singles
+from .frames import source
 from .modules import Modules
 from .ops import Where
 from .private import clipping, function_applied, guardless, patched, transforming, unseen
 from .rules import registry
-from .tape import Scope, Tape
+from .tape import Scope, Tape, tensors
 from .taping import Taping
 
 _ALLOCATIONS = 50_000  # objects that are made before Python looks for garbage among them
@@ -93,6 +95,7 @@ class Recorder(TorchFunctionMode):
     def _observe(self) -> None:
         """Hook and patch what no mode reports, until the exit."""
         self._exits.enter_context(_seldom_collected())
+        self._exits.enter_context(attributed())
         if "torch._dynamo" in sys.modules:  # loading it takes seconds, and torch.compile does it
             self._exits.enter_context(torch.compiler.set_stance("force_eager"))
         self._exits.enter_context(patched(torch, "compile", self._compile))
@@ -131,7 +134,7 @@ class Recorder(TorchFunctionMode):
         if name == "__get__":
             if func not in calls.PROPERTIES:
                 return func(*args, **kwargs)
-            name = resolve_name(func) or name
+            name = calls.PROPERTIES[func]
         elif name in calls.QUERIES or (self._taping.stepping and not torch.is_grad_enabled()):
             if func in calls.ASSIGNED and not self._taping.stepping:
                 self._taping.event(calls.ASSIGNED[func], args[:1], args[1])
@@ -182,14 +185,24 @@ class Recorder(TorchFunctionMode):
         each = singles(name, args, kwargs)
         if each:
             pending = [self._taping.before(*single) for single in each]
-            outputs = run(*args, **kwargs)
+            outputs = self._run(run, args, kwargs)
             for call, output in zip(pending, outputs or args[0], strict=True):
                 self._taping.after(call, output, self._where)
             return outputs
         call = self._taping.before(name, function, args, kwargs)
-        output = run(*args, **kwargs)
+        output = self._run(run, args, kwargs)
         self._taping.after(call, output, self._where)
         return output
+
+    def _run(
+        self, run: Callable[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any]
+    ) -> Any:
+        """Make a call of the program's; what was given to one that raises is evidence."""
+        try:
+            return run(*args, **kwargs)
+        except Exception:
+            self._taping.event("raised", tuple(tensors((args, dict(kwargs)))))
+            raise
 
     def _differentiate(
         self, func: Callable[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any]
@@ -202,7 +215,7 @@ class Recorder(TorchFunctionMode):
             self._names.path(module) if module is not None else "",
             type(module).__name__ if module is not None else "",
             tuple(scope for _, scope in self._scopes),
-            calls.source(),
+            source(),
         )
 
     def _enter_module(self, module: nn.Module, args: Any) -> None:

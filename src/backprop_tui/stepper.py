@@ -112,7 +112,7 @@ class Stepper(Recorder):
         self._names.refresh()
         following = Taping(self._names)
         call = following.before(name, function, args, kwargs)
-        output = run(*args, **kwargs)
+        output = self._run(run, args, kwargs)
         if any(tensor.grad_fn is not None for tensor in tensors(output)):
             self._next(following)
         else:

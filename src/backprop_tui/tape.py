@@ -12,11 +12,12 @@ from torch import Tensor
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """A place in the user's own code."""
+    """A place in the user's own code, or in an installed package with the user's as `caller`."""
 
     file: str
     line: int
     function: str
+    caller: Source | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -159,7 +160,7 @@ class Event:
         kind: a way out of the graph ("numpy", "item", "tolist"), an assignment ("grad=",
             "data=", "requires_grad="), or a call ("requires_grad_", "zero_grad", "clip",
             "clip_value", "unscale", "step", "hook", "no_grad", "eval"; "optimizer" makes one;
-            "backward" raised).
+            "backward" raised, as did an op that was given the tensors of "raised").
         values: the tensors, as indices in `Tape.values`; for an optimizer all that it has.
         ops: how many ops the tape held, and `backwards` how many backward passes.
         tensor: what was assigned, if it was a tensor; the norm that a clip has found, `limit`

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from . import calls
 from .compare import same_bits
+from .frames import source
 from .gradients import capture, dense
 from .modules import Modules
 from .ops import Ops
@@ -65,7 +66,7 @@ class Taping(Ops):
             torch.ones_like(root) if seed is None else snapshot(seed)
             for root, seed in zip(given, calls.seeds(func, args, kwargs, given), strict=False)
         )
-        after, source = len(self.ops), calls.source()
+        after, where = len(self.ops), source()
         leftover = {} if func is torch.autograd.grad else self._identities.gradients()
         self._replaced.clear()
         with self._captured(given, _by_root(roots, seeds)) as captured:
@@ -88,7 +89,7 @@ class Taping(Ops):
                 replaced=frozenset(self._replaced),
                 leftover=leftover,
                 creates_graph=calls.creates_graph(func, args, kwargs),
-                source=source,
+                source=where,
                 **captured,
             )
         )
@@ -173,7 +174,7 @@ class Taping(Ops):
                 tuple(self.seen(tensor) for tensor in touched),
                 len(self.ops),
                 len(self.backwards),
-                calls.source(),
+                source(),
                 snapshot(assigned) if isinstance(assigned, Tensor) else None,
                 limit,
                 order,

@@ -37,6 +37,7 @@ from .squashed import softmax_over_batch, squashed_twice
 from .stale import overwritten_value, silent_edit
 from .untrained import untrained
 from .updated import updated_first
+from .words import line_of
 
 Detector = Callable[[Examined], Iterable[Finding]]
 
@@ -110,7 +111,7 @@ class Diagnosis:
         examined = Examined(tape, passes, step, error, self._memory)
         said = {_same(finding) for finding in self.findings}
         new = []
-        for finding in found(examined):
+        for finding in map(_users, found(examined)):
             if _same(finding) not in said:
                 said.add(_same(finding))
                 new.append(replace(finding, step=step))
@@ -137,6 +138,15 @@ def _guarded(detector: Detector, examined: Examined) -> Iterator[Finding]:
             "That is a fault of backprop-tui, not of the program.",
             "Report it with the program, if you can; everything else was examined.",
         )
+
+
+def _users(finding: Finding) -> Finding:
+    """A finding in a line of an installed package stands at the user's that called it."""
+    source = finding.source
+    if source is None or source.caller is None:
+        return finding
+    message = f"{finding.message} (in {line_of(source)})"
+    return replace(finding, source=source.caller, message=message)
 
 
 def _same(finding: Finding) -> tuple[object, ...]:
