@@ -19,6 +19,8 @@ PROPERTIES = {
 }
 """The attributes that are ops, with their names: the others only ask."""
 
+GRAD: Any = getattr(Tensor, "grad").__get__  # noqa: B009 - typed as what it gets
+
 ASSIGNED = {getattr(Tensor, name).__set__: f"{name}=" for name in ("grad", "data", "requires_grad")}
 """Setters -> the kind of event that they are."""
 

@@ -122,8 +122,11 @@ class Identities:
     def named(self) -> tuple[Value, ...]:
         """The values, with the names of leaves that have come to be known since."""
         values = list(self.values)
-        for index, tensor in self._kept.items():
-            if not values[index].name and (name := self._names.name(tensor)):
+        held = [each for each in list(self._outside.items()) if each[0] in self._known]
+        outside = [(self._known[key], ref()) for key, ref in held]
+        for index, tensor in (*self._kept.items(), *outside):
+            name = "" if tensor is None else self._names.name(tensor)
+            if name and values[index].leaf and not values[index].name:
                 values[index] = replace(values[index], name=name)
         return tuple(values)
 

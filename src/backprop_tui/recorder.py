@@ -133,7 +133,7 @@ class Recorder(TorchFunctionMode):
         name = getattr(func, "__name__", str(func))
         if name == "__get__":
             if func not in calls.PROPERTIES:
-                return func(*args, **kwargs)
+                return self._ask(func, args)
             name = calls.PROPERTIES[func]
         elif name in calls.QUERIES or (self._taping.stepping and not torch.is_grad_enabled()):
             if func in calls.ASSIGNED and not self._taping.stepping:
@@ -156,6 +156,13 @@ class Recorder(TorchFunctionMode):
             finally:
                 self._scopes.pop()
         return self._call(name, func, func, args, kwargs)
+
+    def _ask(self, func: Callable[..., Any], args: tuple[Any, ...]) -> Any:
+        """An attribute that is no op."""
+        answer = func(*args)
+        if answer is None and func == calls.GRAD:
+            self._taping.event("grad", args)
+        return answer
 
     def _is_composite(self, func: Callable[..., Any]) -> bool:
         """Whether `func` is Python that has no rule of its own, so that its inner ops are the tape.

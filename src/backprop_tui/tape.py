@@ -160,7 +160,8 @@ class Event:
         kind: a way out of the graph ("numpy", "item", "tolist"), an assignment ("grad=",
             "data=", "requires_grad="), or a call ("requires_grad_", "zero_grad", "clip",
             "clip_value", "unscale", "step", "hook", "no_grad", "eval"; "optimizer" makes one;
-            "backward" raised, as did an op that was given the tensors of "raised").
+            "backward" raised, as did an op that was given the tensors of "raised"; "grad" is
+            asked for and None).
         values: the tensors, as indices in `Tape.values`; for an optimizer all that it has.
         ops: how many ops the tape held, and `backwards` how many backward passes.
         tensor: what was assigned, if it was a tensor; the norm that a clip has found, `limit`

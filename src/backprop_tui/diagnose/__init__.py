@@ -13,6 +13,7 @@ from dataclasses import replace
 from ..finding import Finding, Severity
 from ..judge import Judged, judge
 from ..tape import Tape
+from .absent import absent_gradient, gradient_of_interior, nothing_to_train, rebound_parameter
 from .accumulation import (
     forgotten_zero_grad,
     misplaced_clip,
@@ -31,6 +32,7 @@ from .mixing import crossed_classes, mixed_samples
 from .modes import evaluation_mode
 from .norms import symmetric_rows, uneven_layers, update_size
 from .precision import half_underflow
+from .raised import raised
 from .scaling import clip_before_unscale, gradient_hook, unscaled_accumulation
 from .second_order import second_order
 from .squashed import softmax_over_batch, squashed_twice
@@ -50,6 +52,10 @@ DETECTORS: tuple[Detector, ...] = (
     updated_first,
     cut_graph,
     reclaimed_loss,
+    rebound_parameter,
+    nothing_to_train,
+    absent_gradient,
+    gradient_of_interior,
     untrained,
     forgotten_zero_grad,
     misplaced_zero_grad,
@@ -77,6 +83,7 @@ DETECTORS: tuple[Detector, ...] = (
     padding_in_loss,
     mixed_samples,
     crossed_classes,
+    raised,
 )
 
 

@@ -3,30 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 
 from ..finding import Finding, Severity
 from ..tape import Event, Op, Source, Tape
+from .absent import renews
 from .cutters import anti_fix, cutter
-from .examined import Examined, Kept
+from .examined import Examined
+from .expected import expected
+from .flow import WAYS_OUT
 from .words import parameters
 
-_WAYS_OUT = frozenset(("numpy", "item", "tolist", "__array__", "__float__"))
 _FLAT = frozenset(("round", "sign", "sgn", "floor", "ceil", "trunc", "fix", "heaviside"))
-_TWIN = 0.5
-"""Two weights this close, relative to their norm, are a network and its target: weights that were
-drawn apart are √2 away from each other."""
-
-
-class Reached(Kept):
-    """The parameters that have had a gradient in an earlier step."""
-
-    def __init__(self) -> None:
-        self.names: set[str] = set()
-
-    def remember(self, examined: Examined) -> None:
-        values = examined.tape.values
-        for value in _with_gradient(examined.tape):
-            self.names.add(values[value].called)
 
 
 def cut_graph(examined: Examined) -> Iterator[Finding]:
@@ -37,8 +25,10 @@ def cut_graph(examined: Examined) -> Iterator[Finding]:
     on numbers without their graph (`detach`, `.data`, `torch.tensor(x)`, `no_grad`, `argmax`, a
     comparison, a cast to integers) or out of torch and back (`numpy`, `item`, `tolist`), that
     is the cut. Where `round`, `sign` or `floor` multiplies by the derivative 0, that is.
-    The same is done backwards from a loss that `backward()` refuses. A target network, which is
-    a copy of one that is trained, and a parameter that has had a gradient before are left alone.
+    Without an optimizer it is the parameters whose `.grad` the program looks for and does not find,
+    which is a warning. The same is done backwards from a loss that `backward()` refuses. A target
+    network, which is a copy of one that is trained, and a parameter that has had a gradient before
+    are left alone.
     """
     if examined.error is not None:
         yield from _refused(examined)
@@ -88,16 +78,16 @@ def _lost(tape: Tape, values: Iterable[int]) -> list[int]:
 def _refused(examined: Examined) -> Iterator[Finding]:
     """What cut off the loss that ``backward()`` raised about."""
     tape = examined.tape
-    said, last = str(examined.error), tape.events[-1] if tape.events else None
+    said, last = str(examined.error), examined.last
     if "has no attribute 'backward'" in said:
-        outs = [event for event in tape.events if event.kind in _WAYS_OUT]
+        outs = [event for event in tape.events if event.kind in WAYS_OUT]
         yield from (_out(event, "the loss", Severity.ERROR) for event in outs[-1:])
     elif "does not require grad" in said and last is not None and last.kind == "backward":
         cuts = _cuts_above(examined, last.values)
         if cuts:
             yield cutter(tape, cuts[-1], "every parameter")
         else:
-            outs = list(_ways_out(examined, _lost(tape, range(len(tape.values)))))
+            outs = list(examined.flow.ways_out(_lost(tape, range(len(tape.values)))))
             yield from (_out(event, "the loss", Severity.ERROR) for event in outs[-1:])
 
 
@@ -107,71 +97,33 @@ def _cuts_above(examined: Examined, values: Iterable[int]) -> list[Op]:
     return [
         op
         for op in examined.tape.ops
-        if examined.flow.is_cut(op) and not above.isdisjoint(op.results)
+        if examined.flow.is_cut(op)
+        and not above.isdisjoint(op.results)
+        and not renews(examined.tape, op)
     ]
 
 
 def _unreached(examined: Examined) -> Iterator[Finding]:
-    """What cut off the parameters that had no gradient when the optimizer stepped."""
+    """What cut off the parameters that had no gradient when they were to be updated."""
     tape, flow = examined.tape, examined.flow
     above = flow.above(root for backward in tape.backwards for root in backward.roots)
     cut: dict[Source | None, tuple[Op, list[int]]] = {}
     gone: dict[Source | None, tuple[Event, list[int]]] = {}
-    for value in _expected(examined):
+    for value in expected(examined):
         cuts = [op for op in flow.cuts((value,)) if not above.isdisjoint(op.results)]
         for op in cuts[:1]:
             cut.setdefault(op.source, (op, []))[1].append(value)
-        outs = _ways_out(examined, (value,)) if not cuts and value not in above else ()
+        outs = flow.ways_out((value,)) if not cuts and value not in above else ()
         for event in list(outs)[:1]:
             gone.setdefault(event.source, (event, []))[1].append(value)
+    unsure = all(event.kind != "step" for event in tape.events) and examined.error is None
     for op, values in cut.values():
-        yield cutter(tape, op, parameters(tape, values))
+        found = cutter(tape, op, parameters(tape, values))
+        yield replace(found, severity=Severity.WARNING) if unsure else found
     for event, values in gone.values():
         back = _comes_back(examined, event, above)
-        severity = Severity.ERROR if back else Severity.WARNING
+        severity = Severity.ERROR if back and not unsure else Severity.WARNING
         yield _out(event, parameters(tape, values), severity)
-
-
-def _expected(examined: Examined) -> list[int]:
-    """The parameters that should have had a gradient, that ops read, and that had none."""
-    tape, flow = examined.tape, examined.flow
-    if not tape.backwards:
-        return []
-    steps = [event for event in tape.events if event.kind == "step" and event.backwards]
-    held = {value for event in steps for value in event.values}
-    reached = _with_gradient(tape)
-    before = examined.memory.of(Reached).names
-    lost = [
-        value
-        for value in sorted(held - reached)
-        if tape.values[value].requires_grad
-        and tape.values[value].called not in before
-        and any(op.index < tape.backwards[-1].after for op in flow.readers[value])
-    ]
-    return [value for value in lost if not _has_twin(tape, value, reached)]
-
-
-def _with_gradient(tape: Tape) -> set[int]:
-    """The leaves that some backward pass has given a gradient, or that an optimizer has used."""
-    passes = (set(b.cotangents) | set(b.leftover) for b in tape.backwards)
-    return set[int]().union(*passes) | {update.value for update in tape.updates}
-
-
-def _has_twin(tape: Tape, value: int, reached: Iterable[int]) -> bool:
-    """Whether a parameter is nearly the same as one that is trained: that of a target network."""
-    mine = tape.values[value].tensor
-    return any(
-        theirs.shape == mine.shape and float((theirs - mine).norm()) <= _TWIN * float(mine.norm())
-        for theirs in (tape.values[other].tensor for other in reached)
-    )
-
-
-def _ways_out(examined: Examined, values: Iterable[int]) -> Iterator[Event]:
-    """The events that take something computed from `values` out of torch."""
-    below = examined.flow.below(values)
-    for event in examined.tape.events:
-        if event.kind in _WAYS_OUT and not below.isdisjoint(event.values):
-            yield event
 
 
 def _comes_back(examined: Examined, event: Event, above: Iterable[int]) -> bool:

@@ -153,11 +153,12 @@ _REFUSED = re.compile(
 
 
 def refused_gradient(examined: Examined) -> Iterator[Finding]:
-    """A gradient of the wrong shape.
+    """Gradients of the wrong shape, or too few of them.
 
     Autograd raises where a custom Function answers with a gradient that is not of its input's
-    shape: the shape that it has tells what it is.
+    shape, which tells what it is, or with another number of them than forward has arguments.
     """
+    yield from _miscounted(examined)
     refused = _REFUSED.search(str(examined.error or ""))
     if refused is None:
         return
@@ -184,6 +185,29 @@ def refused_gradient(examined: Examined) -> Iterator[Finding]:
     )
     place = answer_line(op.function, argument_places(op)[position])
     yield replace(found, source=place or op.source)
+
+
+_MISCOUNTED = re.compile(
+    r"function (\w+) returned an incorrect number of gradients \(expected (\d+), got (\d+)\)"
+)
+
+
+def _miscounted(examined: Examined) -> Iterator[Finding]:
+    """A backward that answers with another number of gradients than forward has arguments."""
+    said = _MISCOUNTED.search(str(examined.error or ""))
+    op = next((op for op in reversed(examined.tape.ops) if said and op.node == said[1]), None)
+    if said is None or op is None or not is_custom(op):
+        return
+    found = Finding.at(
+        op,
+        "gradient-count",
+        Severity.ERROR,
+        f"{op.name}.backward returns {said[3]} gradients, and {op.name}.forward has {said[2]} "
+        "arguments",
+        "backward answers with one gradient for each argument of forward, in its order.",
+        "Return None in the place of an argument that needs none: return dx, None.",
+    )
+    yield replace(found, source=answer_line(op.function, 0) or op.source)
 
 
 def _tensors(op: Op, but: int) -> Iterator[tuple[str, Tensor]]:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TypeVar
 
 from ..judge import Judged
-from ..tape import Tape
+from ..tape import Event, Tape
+from ..variables import variables
 from .flow import Flow
 
 
@@ -56,6 +58,21 @@ class Examined:
     step: int = 1
     error: BaseException | None = None
     memory: Memory = field(default_factory=Memory)
+
+    @property
+    def last(self) -> Event | None:
+        """The last thing that the program did which is no op."""
+        return self.tape.events[-1] if self.tape.events else None
+
+    def name(self, value: int) -> str:
+        """What the program calls a value, "" if that cannot be told."""
+        maker = self.flow.maker.get(value)
+        assigned = self._variables.get(maker.index, "") if maker is not None else ""
+        return self.tape.values[value].called or assigned
+
+    @functools.cached_property
+    def _variables(self) -> Mapping[int, str]:
+        return variables(self.tape)
 
     @functools.cached_property
     def flow(self) -> Flow:

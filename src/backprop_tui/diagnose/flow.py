@@ -6,7 +6,10 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator
 
 from .. import calls
-from ..tape import Op, Tape
+from ..tape import Event, Op, Tape
+
+WAYS_OUT = frozenset(("numpy", "item", "tolist", "__array__", "__float__"))
+"""The kinds of event that take numbers out of torch."""
 
 
 class Flow:
@@ -71,6 +74,13 @@ class Flow:
                     if self._tape.values[value].requires_grad and value not in found:
                         found.add(value)
                         pending.append(value)
+
+    def ways_out(self, values: Iterable[int]) -> Iterator[Event]:
+        """The events that take something computed from `values` out of torch."""
+        below = self.below(values)
+        for event in self._tape.events:
+            if event.kind in WAYS_OUT and not below.isdisjoint(event.values):
+                yield event
 
 
 def works_in_place(op: Op) -> bool:

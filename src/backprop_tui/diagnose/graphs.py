@@ -67,8 +67,7 @@ def freed_graph(examined: Examined) -> Iterator[Finding]:
     step has been there, or what it begins at was computed from a value of an earlier step: the
     number of that value's node tells which op of which step made it.
     """
-    tape, said = examined.tape, str(examined.error)
-    last = tape.events[-1] if tape.events else None
+    said, last = str(examined.error), examined.last
     if last is None or last.kind != "backward":
         return
     known = examined.memory.of(Graphs)
@@ -88,16 +87,21 @@ def _again(examined: Examined, last: Event) -> Iterator[Finding]:
         shared = [op for op in tape.ops if op.node and not both.isdisjoint(op.results)]
         if shared:
             where, freed = line_of(shared[-1].source), line_of(backward.source)
-            yield Finding(
-                "freed-graph",
-                Severity.ERROR,
-                f"backward() goes again through {spoken(shared[-1])} of {where}, whose graph "
-                f"backward() at {freed} has freed",
-                "A backward pass frees what its graph has saved, unless it is told to retain it.",
-                "Call backward() once, on the sum of the losses, or retain_graph=True at first.",
-                last.source,
-            )
+            what = f"again through {spoken(shared[-1])} of {where}, whose graph "
+            yield _freed(last, f"{what}backward() at {freed} has freed")
             return
+    yield _freed(last, "through a graph that an earlier pass, before the recording, has freed")
+
+
+def _freed(last: Event, where: str) -> Finding:
+    return Finding(
+        "freed-graph",
+        Severity.ERROR,
+        f"backward() goes {where}",
+        "A backward pass frees what its graph has saved, unless it is told to retain it.",
+        "Call backward() once, on the sum of the losses, or retain_graph=True at first.",
+        last.source,
+    )
 
 
 def _across(op: Op, made: Made, known: Graphs, overwritten: bool) -> Finding:

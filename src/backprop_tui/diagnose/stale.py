@@ -17,6 +17,7 @@ from ..tape import Op, Source, Tape, map_tensors, tensors
 from ..witness import contributions
 from .examined import Examined
 from .flow import Flow, works_in_place
+from .graphs import freed_graph
 from .untrained import called
 from .words import line_of, parameters, spoken
 
@@ -79,6 +80,20 @@ def overwritten_value(examined: Examined) -> Iterator[Finding]:
         what = called(examined.tape, write.value) or f"a {'×'.join(map(str, held))} tensor"
         yield _overwritten(examined.tape, write, saver, f"{what} was written to {times}")
         return
+    if not any(freed_graph(examined)):  # which tells of a write in an earlier step
+        yield _unexplained(examined, "×".join(map(str, shape)) or "single")
+
+
+def _unexplained(examined: Examined, size: str) -> Finding:
+    return Finding(
+        "overwritten-value",
+        Severity.ERROR,
+        f"a {size} tensor that an op has saved for its backward was written to before it",
+        "The derivative is computed from the saved value, which is no longer the one it was.",
+        "Make a new tensor in place of x += y, x[i] = y or relu_(): "
+        "torch.autograd.set_detect_anomaly(True) names the op that has saved it.",
+        examined.last.source if examined.last is not None else None,
+    )
 
 
 def _overwritten(tape: Tape, write: Write, saver: Op, evidence: str) -> Finding:

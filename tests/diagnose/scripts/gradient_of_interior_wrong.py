@@ -1,0 +1,13 @@
+"""Error: a weight is scaled after it was made a leaf, and its gradient goes to the leaf."""
+
+import torch
+
+torch.manual_seed(0)
+x, y = torch.randn(32, 3), torch.randn(32, 1)
+w = 0.1 * torch.randn(3, 1, requires_grad=True)  # <-- fault
+for _ in range(3):
+    loss = (x @ w - y).square().mean()
+    loss.backward()
+    with torch.no_grad():
+        w -= 0.1 * w.grad
+    w.grad = None

@@ -1,0 +1,14 @@
+"""Classes are counted from 0."""
+
+import torch
+from torch import nn
+
+torch.manual_seed(0)
+model = nn.Sequential(nn.Linear(4, 8), nn.Tanh(), nn.Linear(8, 3))
+optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+x, y = torch.randn(16, 4), torch.arange(16) % 3 + 1
+for _ in range(2):
+    optimizer.zero_grad()
+    loss = nn.functional.cross_entropy(model(x), y - 1)
+    loss.backward()
+    optimizer.step()

@@ -1,0 +1,12 @@
+"""Error: a parameter is changed in place by an op that autograd would follow."""
+
+import torch
+
+torch.manual_seed(0)
+x, y = torch.randn(32, 3), torch.randn(32, 1)
+w = torch.zeros(3, 1, requires_grad=True)
+for _ in range(3):
+    loss = (x @ w - y).square().mean()
+    loss.backward()
+    w -= 0.1 * w.grad  # <-- fault
+    w.grad = None

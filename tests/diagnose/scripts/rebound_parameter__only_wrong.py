@@ -1,0 +1,13 @@
+"""Error: the only parameter is replaced by a tensor that requires no gradient."""
+
+import torch
+
+torch.manual_seed(0)
+x, y = torch.randn(32, 3), torch.randn(32, 1)
+w = torch.zeros(3, 1, requires_grad=True)
+for _ in range(3):
+    loss = (x @ w - y).square().mean()
+    loss.backward()
+    with torch.no_grad():
+        w = w - 0.1 * w.grad  # <-- fault
+    w.grad = None
