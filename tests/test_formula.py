@@ -79,3 +79,20 @@ def _keep(a, like):
 def test_lines_read_as_mathematics(text, shown, shapes):
     assert formula(line(text), NAMES, "y") == shown
     assert algebra(line(text)) == shapes
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("first, out = a, v + v", "y = v + v"),
+        ("first, out = a.sort(0)", "y = sort(re, 0)[1]"),
+        ("out, sort_backward = sort(a)", "y = sort(re)"),
+        ("(first, out), sort_backward = sort(a)", "y = sort(re)[1]"),
+        ("first[0], *out = sort(a)", "y = sort(re)[1]"),
+    ],
+)
+def test_a_line_that_binds_several_names_says_which_it_is(text, shown):
+    statement = ast.parse(text).body[0]
+    assert (
+        formula(Line("rule", __file__, 1, 1, text, "out", statement, READS, V), NAMES, "y") == shown
+    )

@@ -65,17 +65,30 @@ def _render(line: Line, leaf: Callable[[str], str], times: str = "·") -> str:
     if isinstance(statement, ast.AugAssign):
         combined = ast.BinOp(statement.target, statement.op, statement.value)
         return writer.write(combined)[0]
-    value = _own_value(statement, line.target)
-    return writer.write(value)[0] if value is not None else line.text
-
-
-def _own_value(statement: ast.stmt, target: str) -> ast.expr | None:
-    """What the statement binds to `target`: in ``a, b = x, y`` that of b is y."""
     match statement:
         case ast.Assign(targets=[ast.Tuple(elts=names)], value=ast.Tuple(elts=values)):
-            pairs = zip(names, values, strict=False)
-            return next(v for n, v in pairs if isinstance(n, ast.Name) and n.id == target)
-    return getattr(statement, "value", None)
+            pairs = zip(names, values, strict=True)
+            return next(writer.write(own)[0] for name, own in pairs if _binds(name, line.target))
+        case ast.Assign(targets=[target, *_], value=value):
+            return f"{writer.write(value)[0]}{_place(target, line.target)}"
+        case ast.AnnAssign(value=ast.expr() as value):
+            return writer.write(value)[0]
+    return line.text
+
+
+def _place(target: ast.expr, name: str) -> str:
+    """``[1]`` of b in ``a, b = f(x)``; nothing of y in ``y, f_backward = f(x)``, a rule's answer."""
+    match target:
+        case ast.Tuple(elts=[output, ast.Name(id=closure)]) if closure.endswith("backward"):
+            return _place(output, name)
+        case ast.Tuple(elts=items):
+            number = next(n for n, item in enumerate(items) if _binds(item, name))
+            return f"[{number}]{_place(items[number], name)}"
+    return ""
+
+
+def _binds(target: ast.expr, name: str) -> bool:
+    return any(isinstance(node, ast.Name) and node.id == name for node in ast.walk(target))
 
 
 class _Writer:

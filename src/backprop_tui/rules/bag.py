@@ -35,11 +35,38 @@ def embedding_bag(
     include_last_offset=False,
     padding_idx=None,
 ):
-    """y[b] sums w·W[row] over the rows of bag b, or averages them, or takes the largest.
+    """y[b] = Σ w·W[row] over the rows of bag b: their sum, their mean, or the largest of them.
 
-    Each row receives the cotangent of the bags that hold it: as often as they do, divided by
-    their size for the mean, and element by element from where it was the largest for the max.
-    The rows of `padding_idx` count for nothing. An empty bag is 0.
+    Each row receives w·dy from the bags that hold it: w is 1 or its sample's weight, 1/n in a
+    mean of n rows, and of the largest 1 where it was that. An empty bag is 0.
+    """
+    index, bag, bags, kept = members(input, offsets, include_last_offset, padding_idx, len(weight))
+    rows = held_to(max_norm, norm_type, weight[index])
+    if mode == "max":
+        y, w = largest(rows, bag, bags)
+    else:
+        w = shares(rows, bag, mode, per_sample_weights, kept)
+        y = rows.new_zeros(bags, weight.shape[1]).index_add(0, bag, rows * w)
+
+    def backward(dy):
+        drows = dy[bag] * w
+        if scale_grad_by_freq:
+            drows = drows / torch.bincount(index)[index].unsqueeze(1)
+        dweight = torch.zeros_like(weight).index_add_(0, index, drows)
+        dper_sample = None
+        if per_sample_weights is not None:
+            dw = (dy[bag] * rows).sum(1)
+            dper_sample = dw.new_zeros(kept.shape).masked_scatter(kept, dw)
+            dper_sample = dper_sample.reshape(per_sample_weights.shape)
+        return None, dweight, None, None, None, None, None, None, dper_sample
+
+    return y, backward
+
+
+def members(input, offsets, include_last_offset, padding_idx, count):
+    """The row and the bag of every entry, how many bags there are, and which entries count.
+
+    Those that read the padding row, one of `count` rows, do not.
     """
     if offsets is None:
         offsets = torch.arange(len(input), device=input.device) * input.shape[1]
@@ -49,42 +76,27 @@ def embedding_bag(
     bag = torch.searchsorted(offsets[:bags], place, right=True) - 1
     kept = torch.ones_like(index, dtype=torch.bool)
     if padding_idx is not None:
-        kept = index != padding_idx % len(weight)
-    index, bag = index[kept], bag[kept]
-    rows = held_to(max_norm, norm_type, weight[index])
-    share = torch.ones_like(rows[:, :1])
-    if per_sample_weights is not None:
-        share = per_sample_weights.flatten()[kept].unsqueeze(1)
+        kept = index != padding_idx % count
+    return index[kept], bag[kept], bags, kept
+
+
+def shares(rows, bag, mode, per_sample_weights, kept):
+    """What each row counts for in the sum of its bag, as a column."""
     if mode == "mean":
-        size = torch.bincount(bag, minlength=bags).to(rows.dtype)
-        share = 1 / size[bag].unsqueeze(1)
-    zeros = rows.new_zeros(bags, weight.shape[1])
-    if mode == "max":
-        column = bag.unsqueeze(1).expand(rows.shape)
-        y = zeros.scatter_reduce(0, column, rows, "amax", include_self=False)
-        share = first_of_equals(rows == y[bag], column, bags)
-    else:
-        y = zeros.index_add(0, bag, rows * share)
-
-    def backward(dy):
-        drows = dy[bag] * share
-        if scale_grad_by_freq:
-            drows = drows / torch.bincount(index)[index].unsqueeze(1)
-        dweight = torch.zeros_like(weight).index_add_(0, index, drows)
-        dper_sample = None
-        if per_sample_weights is not None:
-            dshare = (dy[bag] * rows).sum(1)
-            dper_sample = dshare.new_zeros(kept.shape).masked_scatter(kept, dshare)
-            dper_sample = dper_sample.reshape(per_sample_weights.shape)
-        return None, dweight, None, None, None, None, None, None, dper_sample
-
-    return y, backward
+        size = torch.bincount(bag).to(rows.dtype)
+        return 1 / size[bag].unsqueeze(1)
+    if per_sample_weights is not None:
+        return per_sample_weights.flatten()[kept].unsqueeze(1)
+    return torch.ones_like(rows[:, :1])
 
 
-def first_of_equals(hit, column, bags):
-    """1 at the first hit of each bag and column, else 0: among equals the first is the largest."""
+def largest(rows, bag, bags):
+    """The largest element of each bag and column, and where it was: of equal ones, the first."""
+    column = bag.unsqueeze(1).expand(rows.shape)
+    y = rows.new_zeros(bags, rows.shape[1])
+    y = y.scatter_reduce(0, column, rows, "amax", include_self=False)
+    hit = rows == y[bag]
     place = torch.arange(len(hit), device=hit.device).unsqueeze(1).expand(hit.shape)
     place = torch.where(hit, place, len(hit))
-    first = place.new_full((bags, hit.shape[1]), len(hit))
-    first = first.scatter_reduce(0, column, place, "amin")
-    return hit & (place == first.gather(0, column))
+    first = place.new_full(y.shape, len(hit)).scatter_reduce(0, column, place, "amin")
+    return y, hit & (place == first.gather(0, column))

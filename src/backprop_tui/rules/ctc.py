@@ -1,4 +1,6 @@
-"""Connectionist temporal classification (Graves et al., 2006): labels with no alignment.
+"""Connectionist temporal classification: labels with no alignment.
+
+(Graves, Fernández, Gomez and Schmidhuber, 2006, doi:10.1145/1143844.1143891.)
 
 The labels are written with a blank before, between and after them; α and β run over this
 extended sequence in time, forwards and backwards, in logarithms.
@@ -16,9 +18,30 @@ def extended(targets, lengths, blank):
     """Each label sequence with blanks around its labels: (batch, 2·longest + 1)."""
     if targets.dim() == 1:
         targets = torch.nn.utils.rnn.pad_sequence(targets.split(lengths.tolist()), True, blank)
+    targets = targets.to(lengths.device)
     sequence = targets.new_full((len(targets), 2 * targets.shape[1] + 1), blank)
     sequence[:, 1::2] = targets
     return sequence
+
+
+def before(steps, log_p):
+    """[t, n]: whether time t is before the end of sequence n."""
+    return torch.arange(len(log_p), device=log_p.device)[:, None] < steps
+
+
+def lattice(log_p, labels, steps, lengths, blank):
+    """What α and β run over: log yₜ(s), where a blank may be skipped, and where a path may end.
+
+    yₜ(s) is the probability at time t of the label that stands at place s.
+    """
+    places = torch.arange(labels.shape[1], device=log_p.device)
+    final = 2 * lengths.unsqueeze(1)
+    log_y = log_p.gather(-1, labels.expand(len(log_p), -1, -1))
+    log_y = torch.where(places <= final, log_y, -math.inf)
+    may_skip = (labels != blank) & (labels != labels.roll(2, 1)) & (places > 1)
+    at_end = before(steps, log_p) & ~before(steps - 1, log_p)
+    ends = at_end.unsqueeze(-1) & (places <= final) & (places >= final - 1)
+    return log_y, may_skip, ends
 
 
 def shifted(log_alpha, by):
@@ -87,21 +110,10 @@ def ctc_loss(
     """
     batched = log_probs.dim() == 3
     log_p = log_probs if batched else log_probs.unsqueeze(1)
-    device = log_p.device
-    steps = torch.as_tensor(input_lengths, device=device).reshape(-1)
-    lengths = torch.as_tensor(target_lengths, device=device).reshape(-1)
-    labels = targets.to(device)
-    if not batched:
-        labels = labels.reshape(1, -1)
-    labels = extended(labels, lengths, blank)
-    places = torch.arange(labels.shape[1], device=device)
-    times = torch.arange(len(log_p), device=device)
-    may_skip = (labels != blank) & (labels != labels.roll(2, 1)) & (places > 1)
-    index = labels.expand(len(log_p), -1, -1)
-    inside = places <= 2 * lengths.unsqueeze(1)
-    log_y = torch.where(inside, log_p.gather(-1, index), -math.inf)
-    last = inside & (places >= 2 * lengths.unsqueeze(1) - 1)
-    ends = (times[:, None] == steps - 1).unsqueeze(-1) & last
+    steps = torch.as_tensor(input_lengths, device=log_p.device).reshape(-1)
+    lengths = torch.as_tensor(target_lengths, device=log_p.device).reshape(-1)
+    labels = extended(targets if batched else targets.reshape(1, -1), lengths, blank)
+    log_y, may_skip, ends = lattice(log_p, labels, steps, lengths, blank)
     log_alpha = log_alphas(log_y, may_skip)
     losses = -torch.where(ends, log_alpha, -math.inf).logsumexp((0, 2))
     losses = torch.where((steps == 0) & (lengths == 0), 0, losses)
@@ -117,10 +129,11 @@ def ctc_loss(
         log_beta = log_betas(log_y, may_skip, ends)
         log_here = torch.where(log_y > -math.inf, log_alpha + log_beta - log_y, -math.inf)
         posterior = (log_here + losses[:, None]).exp()
-        occupancy = torch.zeros_like(log_p).scatter_add(-1, index, posterior)
+        occupancy = torch.zeros_like(log_p)
+        occupancy = occupancy.scatter_add(-1, labels.expand(posterior.shape), posterior)
         dlog_p = (log_p.exp() - occupancy) * dlosses[:, None]
         dlog_p = torch.where(lost[:, None], 0 if zero_infinity else math.nan, dlog_p)
-        dlog_p = torch.where((times[:, None] < steps).unsqueeze(-1), dlog_p, 0)
+        dlog_p = torch.where(before(steps, log_p).unsqueeze(-1), dlog_p, 0)
         dlog_probs = dlog_p if batched else dlog_p.squeeze(1)
         return dlog_probs
 
