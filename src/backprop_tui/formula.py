@@ -77,7 +77,7 @@ def _render(line: Line, leaf: Callable[[str], str], times: str = "·") -> str:
 
 
 def _place(target: ast.expr, name: str) -> str:
-    """``[1]`` of b in ``a, b = f(x)``; nothing of y in ``y, f_backward = f(x)``, a rule's answer."""
+    """``[1]`` of b in ``a, b = f(x)``; nothing of y in ``y, f_backward = f(x)``."""
     match target:
         case ast.Tuple(elts=[output, ast.Name(id=closure)]) if closure.endswith("backward"):
             return _place(output, name)

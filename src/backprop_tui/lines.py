@@ -248,15 +248,18 @@ def _names_read(statement: ast.stmt) -> list[str]:
 def _names_bound(statement: ast.stmt) -> list[str]:
     """The names that a statement binds or writes into, in order."""
     if isinstance(statement, ast.Assign):
-        targets: list[ast.expr] = list(statement.targets)
-    elif isinstance(statement, (ast.AugAssign, ast.AnnAssign)):
-        targets = [statement.target]
-    else:
-        return []
-    names: list[str] = []
-    for target in targets:
-        while isinstance(target, (ast.Subscript, ast.Starred)):
-            target = target.value
-        items = target.elts if isinstance(target, (ast.Tuple, ast.List)) else [target]
-        names.extend(item.id for item in items if isinstance(item, ast.Name))
-    return names
+        return [name for target in statement.targets for name in _targets(target)]
+    if isinstance(statement, (ast.AugAssign, ast.AnnAssign)):
+        return _targets(statement.target)
+    return []
+
+
+def _targets(target: ast.expr) -> list[str]:
+    match target:
+        case ast.Name(id=name):
+            return [name]
+        case ast.Subscript(value=inner) | ast.Starred(value=inner):
+            return _targets(inner)
+        case ast.Tuple(elts=items) | ast.List(elts=items):
+            return [name for item in items for name in _targets(item)]
+    return []

@@ -130,14 +130,11 @@ def triplet_margin_loss(
     """max(0, m + ‖a − p‖ − ‖a − n‖): the anchor nearer to the positive than to the negative.
 
     With `swap` the negative's distance is the smaller one from the anchor and the positive
-    (Balntas et al., 2016).
+    (Balntas et al., 2016, doi:10.5244/C.30.119).
     """
     reduction = spelled_reduction(size_average, reduce, reduction)
     near, near_backward = pairwise_distance(anchor, positive, p, eps)
-    far, far_backward = pairwise_distance(anchor, negative, p, eps)
-    if swap:
-        other, other_backward = pairwise_distance(positive, negative, p, eps)
-        far, minimum_backward = minimum(far, other)
+    far, far_backward = negative_distance(anchor, positive, negative, p, eps, swap)
     missing = margin + near - far
     losses = missing.clamp(min=0)
     y = reduced(losses, reduction)
@@ -145,19 +142,30 @@ def triplet_margin_loss(
     def backward(dy):
         dlosses = unreduced(dy, losses, reduction)
         dmissing = torch.where(missing >= 0, dlosses, 0)
-        danchor, dpositive = near_backward(dmissing)
-        dfar = -dmissing
-        if swap:
-            dfar, dother = minimum_backward(dfar)
-        dtoward, dnegative = far_backward(dfar)
-        danchor = danchor + dtoward
-        if swap:
-            dpositive_too, dnegative_too = other_backward(dother)
-            dpositive = dpositive + dpositive_too
-            dnegative = dnegative + dnegative_too
+        danchor_near, dpositive_near = near_backward(dmissing)
+        danchor_far, dnegative, dpositive_far = far_backward(-dmissing)
+        danchor = danchor_near + danchor_far
+        dpositive = dpositive_near + dpositive_far
         return danchor, dpositive, dnegative
 
     return y, backward
+
+
+def negative_distance(anchor, positive, negative, p, eps, swap):
+    """‖a − n‖, or the smaller of it and ‖p − n‖; its backward is for a, n and p."""
+    far, far_backward = pairwise_distance(anchor, negative, p, eps)
+    if not swap:
+        return far, lambda dfar: (*far_backward(dfar), 0)
+    other, other_backward = pairwise_distance(positive, negative, p, eps)
+    nearest, minimum_backward = minimum(far, other)
+
+    def backward(dnearest):
+        dfar, dother = minimum_backward(dnearest)
+        danchor, dnegative_far = far_backward(dfar)
+        dpositive, dnegative_other = other_backward(dother)
+        return danchor, dnegative_far + dnegative_other, dpositive
+
+    return nearest, backward
 
 
 def multi_margin_samples(make):

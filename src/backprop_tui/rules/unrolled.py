@@ -29,16 +29,14 @@ def keep_ended(mask, new, old):
 def one_direction(cell, x, state, weights, mask, reverse):
     """A layer in one direction, over x of shape (time, batch, features).
 
-    `weights` has w_ih, w_hh and, where there are any, b_ih, b_hh and w_hr, the LSTM's
-    projection of its state. Where `mask` is False a sequence has ended, or read in reverse
-    not begun, and keeps its state. Returns the states at every time, the last one, and a
-    closure that takes their cotangents.
+    Where `mask` is False a sequence has ended, or read in reverse not begun, and keeps its
+    state. Returns the states at every time, the last one, and a closure that takes their
+    cotangents. An LSTM may project its state by a weight w_hr.
     """
     own = {name: weight for name, weight in weights.items() if name != "w_hr"}
     w_hr = weights.get("w_hr")
     times = range(len(x))[::-1] if reverse else range(len(x))
-    tape = []
-    seen = {}
+    tape, seen = [], {}
     for t in times:
         stepped, cell_backward = cell(x[t], *(state if len(state) == 1 else [state]), **own)
         new = [stepped] if len(state) == 1 else list(stepped)
@@ -48,120 +46,136 @@ def one_direction(cell, x, state, weights, mask, reverse):
         tape.append((t, raw, cell_backward))
         state = keep_ended(None if mask is None else mask[t], new, state)
         seen[t] = state[0]
-    y = torch.stack([seen[t] for t in range(len(x))])
 
     def backward(dy, dstate):
         dx = torch.zeros_like(x)
         dweights = {name: torch.zeros_like(weight) for name, weight in weights.items()}
         for t, raw, cell_backward in reversed(tape):
-            dstate = [dstate[0] + dy[t], *dstate[1:]]
-            zeros = [torch.zeros_like(d) for d in dstate]
-            dnew = keep_ended(None if mask is None else mask[t], dstate, zeros)
-            dpassed = zeros if mask is None else keep_ended(~mask[t], dstate, zeros)
+            dnew, dpassed = part_ended(mask, t, [dstate[0] + dy[t], *dstate[1:]])
             if w_hr is not None:
                 dweights["w_hr"] += dnew[0].t() @ raw
                 dnew = [dnew[0] @ w_hr, *dnew[1:]]
             dx[t], dhx, *down = cell_backward(*dnew)
-            for name, dweight in zip(NAMES[4], down, strict=True):
-                if dweight is not None:
-                    dweights[name] += dweight
+            for name, dweight in zip(own, down, strict=False):
+                dweights[name] += dweight
             dkept = dhx if isinstance(dhx, list) else [dhx]
             dstate = [p + k for p, k in zip(dpassed, dkept, strict=True)]
         return dx, dstate, dweights
 
-    return y, state, backward
+    return torch.stack([seen[t] for t in range(len(x))]), state, backward
 
 
-def stacked(cell, x, states, groups, bidirectional, mask, drop):
-    """All layers. `states` and `groups` hold one entry for each layer and direction.
+def part_ended(mask, t, dstate):
+    """The adjoint of `keep_ended`: what goes to the new state at a time, and to the old one."""
+    zeros = [torch.zeros_like(d) for d in dstate]
+    if mask is None:
+        return dstate, zeros
+    return keep_ended(mask[t], dstate, zeros), keep_ended(~mask[t], dstate, zeros)
 
-    Between layers `drop` multiplies by a dropout mask that it draws. Returns the last
-    layer's states at every time, all last states, and a closure as `one_direction` does.
+
+def layer_weights(params, layers, has_biases):
+    """The weights of each of so many layers and directions, by name."""
+    names = NAMES[4 if has_biases else 2]
+    if len(params) != layers * len(names):
+        names = (*names, "w_hr")
+    starts = range(0, len(params), len(names))
+    return [dict(zip(names, params[i : i + len(names)], strict=True)) for i in starts]
+
+
+def dropout_mask(x, p, mask):
+    """What dropout multiplies by, drawn for what has not ended."""
+    if mask is None:
+        return F.dropout(torch.ones_like(x), p)
+    keep = torch.zeros_like(x)
+    keep[mask] = F.dropout(torch.ones_like(x[mask]), p)
+    return keep
+
+
+def stacked(cell, x, hx, params, has_biases, num_layers, p, bidirectional, mask):
+    """All layers, each in one or in both directions; between them dropout with probability p.
+
+    Returns the last layer's states at every time, the last states of all layers, and a
+    closure from their cotangents to those of x, hx and params.
     """
     directions = 2 if bidirectional else 1
-    tape = []
-    last = []
-    for layer in range(len(groups) // directions):
-        keep = drop(x) if layer else None
-        if keep is not None:
-            x = x * keep
-        halves = []
+    groups = layer_weights(params, directions * num_layers, has_biases)
+    states = [hx] if isinstance(hx, torch.Tensor) else hx
+    tape, last = [], []
+    for layer in range(num_layers):
+        keep = dropout_mask(x, p, mask) if layer and p else None
+        x = x if keep is None else x * keep
+        halves, backwards = [], []
         for reverse in range(directions):
             i = directions * layer + reverse
-            y, state, backward = one_direction(cell, x, states[i], groups[i], mask, reverse)
+            state = [part[i] for part in states]
+            y, state, backward = one_direction(cell, x, state, groups[i], mask, reverse)
             halves.append(y)
             last.append(state)
-            tape.append((i, keep, backward))
+            backwards.append((i, backward))
         x = torch.cat(halves, -1)
+        tape.append((keep, backwards))
 
-    def backward_all(dy, dlast):
-        dstates = [None] * len(groups)
-        dgroups = [None] * len(groups)
-        for start in reversed(range(0, len(tape), directions)):
-            ends = tape[start : start + directions]
+    def backward_all(dy, dfinals):
+        dstates, dgroups = [None] * len(groups), [None] * len(groups)
+        for keep, backwards in reversed(tape):
             dx = 0
-            for (i, _, backward), dhalf in zip(ends, dy.chunk(directions, -1), strict=True):
-                dpart, dstates[i], dgroups[i] = backward(dhalf, dlast[i])
+            for (i, backward), dhalf in zip(backwards, dy.chunk(directions, -1), strict=True):
+                dpart, dstates[i], dgroups[i] = backward(dhalf, [d[i] for d in dfinals])
                 dx = dx + dpart
-            keep = ends[0][1]
             dy = dx if keep is None else dx * keep
-        return dy, dstates, dgroups
+        dhx = [torch.stack(parts) for parts in zip(*dstates, strict=True)]
+        dhx = dhx[0] if isinstance(hx, torch.Tensor) else dhx
+        return dy, dhx, [dweight for group in dgroups for dweight in group.values()]
 
-    return x, last, backward_all
+    return x, [torch.stack(parts) for parts in zip(*last, strict=True)], backward_all
 
 
-def run_layers(cell, arguments):
-    """A whole recurrent network, called as torch.lstm and its kin are.
+def network(cell, arguments):
+    """A whole recurrent network, called as torch.lstm and its kin are, padded or packed."""
+    if isinstance(arguments[3], list | tuple):
+        return packed_network(cell, *arguments)
+    return padded_network(cell, *arguments)
 
-    Either (input, hx, params, has_biases, num_layers, dropout, train, bidirectional,
-    batch_first) or, packed, (data, batch_sizes, hx, params, …) without the last.
-    """
-    packed = isinstance(arguments[3], list | tuple)
-    if packed:
-        data, batch_sizes, hx, params, biases, layers, p, train, bidirectional = arguments
-        mask = pack_mask(batch_sizes, data.device)
-        x = data.new_zeros(*mask.shape, data.shape[-1])
-        x[mask] = data
-    else:
-        data, hx, params, biases, layers, p, train, bidirectional, batch_first = arguments
-        mask = None
-        x = data.transpose(0, 1) if batch_first else data
-    pair = [hx] if isinstance(hx, torch.Tensor) else list(hx)
-    count = layers * (2 if bidirectional else 1)
-    names = NAMES[4 if biases else 2]
-    names = names if len(params) == count * len(names) else (*names, "w_hr")
-    groups = [
-        dict(zip(names, params[len(names) * i :][: len(names)], strict=True)) for i in range(count)
-    ]
-    states = [[part[i] for part in pair] for i in range(count)]
 
-    def drop(value):
-        if not (p and train):
-            return None
-        if mask is None:
-            return F.dropout(torch.ones_like(value), p)
-        keep = torch.zeros_like(value)
-        keep[mask] = F.dropout(torch.ones_like(value[mask]), p)
-        return keep
-
-    out, last, layers_backward = stacked(cell, x, states, groups, bidirectional, mask, drop)
-    y = out.transpose(0, 1) if not packed and batch_first else out
-    if packed:
-        y = out[mask]
-    finals = [torch.stack(parts) for parts in zip(*last, strict=True)]
+def padded_network(
+    cell, input, hx, params, has_biases, num_layers, dropout, train, bidirectional, batch_first
+):
+    """A network over sequences of one length, time first or batch first."""
+    x = input.transpose(0, 1) if batch_first else input
+    p = dropout if train else 0.0
+    states, finals, layers_backward = stacked(
+        cell, x, hx, params, has_biases, num_layers, p, bidirectional, None
+    )
+    y = states.transpose(0, 1) if batch_first else states
 
     def backward(dy, *dfinals):
-        dout = dy.transpose(0, 1) if not packed and batch_first else dy
-        if packed:
-            dout = torch.zeros_like(out)
-            dout[mask] = dy
-        dlast = [[d[i] for d in dfinals] for i in range(count)]
-        dx, dstates, dgroups = layers_backward(dout, dlast)
-        dhx = [torch.stack(parts) for parts in zip(*dstates, strict=True)]
-        dparams = [dgroup[name] for dgroup in dgroups for name in names]
-        if packed:
-            return dx[mask], None, dhx, dparams
-        return (dx.transpose(0, 1) if batch_first else dx), dhx, dparams
+        dstates = dy.transpose(0, 1) if batch_first else dy
+        dx, dhx, dparams = layers_backward(dstates, dfinals)
+        dinput = dx.transpose(0, 1) if batch_first else dx
+        return dinput, dhx, dparams
+
+    return (y, *finals), backward
+
+
+def packed_network(
+    cell, data, batch_sizes, hx, params, has_biases, num_layers, dropout, train, bidirectional
+):
+    """A network over packed sequences: run as if they were padded, but for what has ended."""
+    mask = pack_mask(batch_sizes, data.device)
+    x = data.new_zeros(*mask.shape, data.shape[-1])
+    x[mask] = data
+    p = dropout if train else 0.0
+    states, finals, layers_backward = stacked(
+        cell, x, hx, params, has_biases, num_layers, p, bidirectional, mask
+    )
+    y = states[mask]
+
+    def backward(dy, *dfinals):
+        dstates = torch.zeros_like(states)
+        dstates[mask] = dy
+        dx, dhx, dparams = layers_backward(dstates, dfinals)
+        ddata = dx[mask]
+        return ddata, None, dhx, dparams
 
     return (y, *finals), backward
 
@@ -187,46 +201,22 @@ def network_samples(gates, memory):
 @rule(torch.rnn_tanh, samples=network_samples(1, memory=False))
 def rnn_tanh(*arguments):
     """A recurrent network with tanh: the output at every time, and the last state of each layer."""
-    (y, h), run_backward = run_layers(rnn_tanh_cell, arguments)
-
-    def backward(dy, dh):
-        dinput, *sizes, dhx, dparams = run_backward(dy, dh)
-        return dinput, *sizes, dhx[0], dparams
-
-    return (y, h), backward
+    return network(rnn_tanh_cell, arguments)
 
 
 @rule(torch.rnn_relu, samples=network_samples(1, memory=False))
 def rnn_relu(*arguments):
     """A recurrent network with relu: the output at every time, and the last state of each layer."""
-    (y, h), run_backward = run_layers(rnn_relu_cell, arguments)
-
-    def backward(dy, dh):
-        dinput, *sizes, dhx, dparams = run_backward(dy, dh)
-        return dinput, *sizes, dhx[0], dparams
-
-    return (y, h), backward
+    return network(rnn_relu_cell, arguments)
 
 
 @rule(torch.gru, samples=network_samples(3, memory=False))
 def gru(*arguments):
     """A GRU: the output at every time, and the last state of each layer."""
-    (y, h), run_backward = run_layers(gru_cell, arguments)
-
-    def backward(dy, dh):
-        dinput, *sizes, dhx, dparams = run_backward(dy, dh)
-        return dinput, *sizes, dhx[0], dparams
-
-    return (y, h), backward
+    return network(gru_cell, arguments)
 
 
 @rule(torch.lstm, samples=network_samples(4, memory=True))
 def lstm(*arguments):
     """An LSTM: the output at every time, and the last state and memory of each layer."""
-    (y, h, c), run_backward = run_layers(lstm_cell, arguments)
-
-    def backward(dy, dh, dc):
-        cotangents = run_backward(dy, dh, dc)
-        return cotangents
-
-    return (y, h, c), backward
+    return network(lstm_cell, arguments)
