@@ -1,4 +1,7 @@
-"""Products added to a tensor, y = β·input + α·product: addmm and its kin."""
+"""Products added to a tensor, y = β·c + α·product: addmm and its kin.
+
+∂L/∂c = β·dy, and the product has the cotangent α·dy, shared out as in `linear`.
+"""
 
 from .broadcast import unbroadcast
 from .registry import rule, sample, spellings
@@ -29,10 +32,6 @@ def baddbmm_samples(make):
     yield sample(make(2, 4), make(5, 2, 3), make(5, 3, 4), beta=0.5)
 
 
-def addbmm_samples(make):
-    yield sample(make(2, 4), make(5, 2, 3), make(5, 3, 4), beta=0.5)
-
-
 @rule(*spellings("baddbmm"), samples=baddbmm_samples)
 def baddbmm(input, batch1, batch2, *, beta=1, alpha=1):
     """y = β·c + α·a·b for batches of matrices."""
@@ -46,6 +45,10 @@ def baddbmm(input, batch1, batch2, *, beta=1, alpha=1):
         return dinput, dbatch1, dbatch2
 
     return y, backward
+
+
+def addbmm_samples(make):
+    yield sample(make(2, 4), make(5, 2, 3), make(5, 3, 4), beta=0.5)
 
 
 @rule(*spellings("addbmm"), samples=addbmm_samples)

@@ -55,35 +55,37 @@ def adaptive_means(input, windows, size):
     return means(input, start, end, size)
 
 
+def average(input, n, kernel_size, stride, padding, ceil_mode, count_padding, divisor=None):
+    """The mean of each window over the last n dimensions, or its sum over a given divisor."""
+    kernel = each(kernel_size, n)
+    step = kernel if stride in (None, (), []) else each(stride, n)
+    edge = each(padding, n)
+    matrices = [
+        window_means(input, size, k, s, p, ceil_mode, count_padding, divisor is None)
+        for size, k, s, p in zip(input.shape[-n:], kernel, step, edge, strict=True)
+    ]
+    y = apply_along(matrices, input)
+    if divisor is not None:
+        y = y / divisor
+
+    def backward(dy):
+        if divisor is not None:
+            dy = dy / divisor
+        dinput = apply_along(transposed(matrices), dy)
+        return dinput
+
+    return y, backward
+
+
 def avg_pool1d_samples(make):
     yield sample(make(2, 3, 6), 2)
     yield sample(make(3, 6), 3, 2, 1, ceil_mode=True, count_include_pad=False)
 
 
 @rule(F.avg_pool1d, samples=avg_pool1d_samples)
-def avg_pool1d(
-    input,
-    kernel_size,
-    stride=None,
-    padding=0,
-    ceil_mode=False,
-    count_include_pad=True,
-):
+def avg_pool1d(input, kernel_size, stride=None, padding=0, ceil_mode=False, count_include_pad=True):
     """The mean of each window."""
-    kernel = each(kernel_size, 1)
-    step = kernel if stride in (None, (), []) else each(stride, 1)
-    edge = each(padding, 1)
-    matrices = [
-        window_means(input, size, k, s, p, ceil_mode, count_include_pad, True)
-        for size, k, s, p in zip(input.shape[-1:], kernel, step, edge, strict=True)
-    ]
-    y = apply_along(matrices, input)
-
-    def backward(dy):
-        dinput = apply_along(transposed(matrices), dy)
-        return dinput
-
-    return y, backward
+    return average(input, 1, kernel_size, stride, padding, ceil_mode, count_include_pad)
 
 
 def avg_pool2d_samples(make):
@@ -103,24 +105,9 @@ def avg_pool2d(
     divisor_override=None,
 ):
     """The mean of each window, or its sum over a divisor of one's own."""
-    kernel = each(kernel_size, 2)
-    step = kernel if stride in (None, (), []) else each(stride, 2)
-    edge = each(padding, 2)
-    matrices = [
-        window_means(input, size, k, s, p, ceil_mode, count_include_pad, divisor_override is None)
-        for size, k, s, p in zip(input.shape[-2:], kernel, step, edge, strict=True)
-    ]
-    y = apply_along(matrices, input)
-    if divisor_override is not None:
-        y = y / divisor_override
-
-    def backward(dy):
-        if divisor_override is not None:
-            dy = dy / divisor_override
-        dinput = apply_along(transposed(matrices), dy)
-        return dinput
-
-    return y, backward
+    return average(
+        input, 2, kernel_size, stride, padding, ceil_mode, count_include_pad, divisor_override
+    )
 
 
 def avg_pool3d_samples(make):
@@ -140,20 +127,19 @@ def avg_pool3d(
     divisor_override=None,
 ):
     """The mean of each window, or its sum over a divisor of one's own."""
-    kernel = each(kernel_size, 3)
-    step = kernel if stride in (None, (), []) else each(stride, 3)
-    edge = each(padding, 3)
-    matrices = [
-        window_means(input, size, k, s, p, ceil_mode, count_include_pad, divisor_override is None)
-        for size, k, s, p in zip(input.shape[-3:], kernel, step, edge, strict=True)
-    ]
+    return average(
+        input, 3, kernel_size, stride, padding, ceil_mode, count_include_pad, divisor_override
+    )
+
+
+def adaptive_average(input, n, output_size):
+    """The mean of each of a given number of windows over the last n dimensions."""
+    sizes = input.shape[-n:]
+    windows = [s if w is None else w for w, s in zip(each(output_size, n), sizes, strict=True)]
+    matrices = [adaptive_means(input, w, s) for w, s in zip(windows, sizes, strict=True)]
     y = apply_along(matrices, input)
-    if divisor_override is not None:
-        y = y / divisor_override
 
     def backward(dy):
-        if divisor_override is not None:
-            dy = dy / divisor_override
         dinput = apply_along(transposed(matrices), dy)
         return dinput
 
@@ -163,46 +149,19 @@ def avg_pool3d(
 @rule(F.adaptive_avg_pool1d, samples=lambda make: [sample(make(2, 3, 6), 3)])
 def adaptive_avg_pool1d(input, output_size):
     """The mean of each of a given number of windows."""
-    sizes = input.shape[-1:]
-    windows = [s if w is None else w for w, s in zip(each(output_size, 1), sizes, strict=True)]
-    matrices = [adaptive_means(input, w, s) for w, s in zip(windows, sizes, strict=True)]
-    y = apply_along(matrices, input)
-
-    def backward(dy):
-        dinput = apply_along(transposed(matrices), dy)
-        return dinput
-
-    return y, backward
+    return adaptive_average(input, 1, output_size)
 
 
 @rule(F.adaptive_avg_pool2d, samples=lambda make: [sample(make(2, 3, 5, 6), 3)])
 def adaptive_avg_pool2d(input, output_size):
     """The mean of each of a given number of windows."""
-    sizes = input.shape[-2:]
-    windows = [s if w is None else w for w, s in zip(each(output_size, 2), sizes, strict=True)]
-    matrices = [adaptive_means(input, w, s) for w, s in zip(windows, sizes, strict=True)]
-    y = apply_along(matrices, input)
-
-    def backward(dy):
-        dinput = apply_along(transposed(matrices), dy)
-        return dinput
-
-    return y, backward
+    return adaptive_average(input, 2, output_size)
 
 
 @rule(F.adaptive_avg_pool3d, samples=lambda make: [sample(make(2, 3, 4, 5, 3), 3)])
 def adaptive_avg_pool3d(input, output_size):
     """The mean of each of a given number of windows."""
-    sizes = input.shape[-3:]
-    windows = [s if w is None else w for w, s in zip(each(output_size, 3), sizes, strict=True)]
-    matrices = [adaptive_means(input, w, s) for w, s in zip(windows, sizes, strict=True)]
-    y = apply_along(matrices, input)
-
-    def backward(dy):
-        dinput = apply_along(transposed(matrices), dy)
-        return dinput
-
-    return y, backward
+    return adaptive_average(input, 3, output_size)
 
 
 def interpolate_samples(make):

@@ -6,23 +6,16 @@ only has none; its dz is read off from Re(dz·δ).
 """
 
 import torch
-from torch import Tensor
 
-from .broadcast import as_dtype
 from .registry import getter, rule, sample, spellings
-from .samples import complex_normal
-
-
-def either(make):
-    yield sample(complex_normal(make, 2, 3))
-    yield sample(make(2, 3))
+from .samples import complex_normal, real_or_complex
 
 
 def complex_anywhere(make):
     yield sample(complex_normal(make, 2, 3))
 
 
-@rule(torch.real, getter("real"), samples=either)
+@rule(torch.real, getter("real"), samples=real_or_complex)
 def real(input):
     """y = Re z: the cotangent has no imaginary part."""
     y = input.real
@@ -46,7 +39,7 @@ def imag(input):
     return y, backward
 
 
-@rule(*spellings("conj", "conj_physical"), samples=either)
+@rule(*spellings("conj", "conj_physical"), samples=real_or_complex)
 def conj(input):
     """y = z̄: Re(dy·δ̄) = Re(dȳ·δ), hence dz is the conjugate of dy."""
     y = input.conj()
@@ -58,7 +51,7 @@ def conj(input):
     return y, backward
 
 
-@rule(*spellings("angle"), samples=either)
+@rule(*spellings("angle"), samples=real_or_complex)
 def angle(input):
     """The argument θ = Im ln z, so dz = −i·dθ/z; 0 at 0. A real number's is 0 or π, and flat."""
     y = input.angle()
@@ -73,7 +66,7 @@ def angle(input):
     return y, backward
 
 
-@rule(*spellings("sgn"), samples=either)
+@rule(*spellings("sgn"), samples=real_or_complex)
 def sgn(input):
     """y = z/|z|, and 0 at 0. Of a complex number this is the direction.
 
@@ -155,42 +148,3 @@ def view_as_complex(input):
         return dinput
 
     return z, backward
-
-
-# Into another dtype: a real number becomes one with the imaginary part 0
-
-
-@rule(Tensor.cdouble, samples=either)  # type: ignore[attr-defined]
-def cdouble(input, memory_format=None):
-    """The same values as complex numbers of twice 64 bits."""
-    y = input.to(torch.complex128)
-
-    def backward(dy):
-        dinput = as_dtype(dy, input.dtype)
-        return dinput
-
-    return y, backward
-
-
-@rule(Tensor.cfloat, samples=either)  # type: ignore[attr-defined]
-def cfloat(input, memory_format=None):
-    """The same values as complex numbers of twice 32 bits."""
-    y = input.to(torch.complex64)
-
-    def backward(dy):
-        dinput = as_dtype(dy, input.dtype)
-        return dinput
-
-    return y, backward
-
-
-@rule(Tensor.chalf, samples=either)
-def chalf(input, memory_format=None):
-    """The same values as complex numbers of twice 16 bits."""
-    y = input.to(torch.complex32)
-
-    def backward(dy):
-        dinput = as_dtype(dy, input.dtype)
-        return dinput
-
-    return y, backward

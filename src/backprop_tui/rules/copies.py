@@ -5,7 +5,7 @@ from torch import Tensor
 
 from .broadcast import as_dtype
 from .registry import rule, sample, spellings
-from .samples import anywhere
+from .samples import anywhere, real_or_complex
 
 
 @rule(
@@ -45,64 +45,66 @@ def to(input, *args, **kwargs):
     return y, backward
 
 
-@rule(Tensor.type_as, samples=lambda make: [sample(make(2, 3), make(1))])
-def type_as(input, other):
-    """The same values in the dtype of another tensor."""
-    y = input.to(other.dtype)
+def cast(input, dtype):
+    """The same values in another dtype: a real number becomes a complex one without an i.
+
+    Their cotangents come back in the dtype that the input had.
+    """
+    y = input.to(dtype)
 
     def backward(dy):
         dinput = as_dtype(dy, input.dtype)
         return dinput
 
     return y, backward
+
+
+@rule(Tensor.type_as, samples=lambda make: [sample(make(2, 3), make(1))])
+def type_as(input, other):
+    """The same values in the dtype of another tensor."""
+    return cast(input, other.dtype)
 
 
 @rule(Tensor.float, samples=anywhere)
 def float(input, memory_format=None):
     """The same values in 32 bits."""
-    y = input.to(torch.float32)
-
-    def backward(dy):
-        dinput = as_dtype(dy, input.dtype)
-        return dinput
-
-    return y, backward
+    return cast(input, torch.float32)
 
 
 @rule(Tensor.double, samples=anywhere)
 def double(input, memory_format=None):
     """The same values in 64 bits."""
-    y = input.to(torch.float64)
-
-    def backward(dy):
-        dinput = as_dtype(dy, input.dtype)
-        return dinput
-
-    return y, backward
+    return cast(input, torch.float64)
 
 
 @rule(Tensor.half, samples=anywhere)
 def half(input, memory_format=None):
     """The same values in 16 bits, 10 of them for the fraction."""
-    y = input.to(torch.float16)
-
-    def backward(dy):
-        dinput = as_dtype(dy, input.dtype)
-        return dinput
-
-    return y, backward
+    return cast(input, torch.float16)
 
 
 @rule(Tensor.bfloat16, samples=anywhere)
 def bfloat16(input, memory_format=None):
     """The same values in 16 bits, 7 of them for the fraction."""
-    y = input.to(torch.bfloat16)
+    return cast(input, torch.bfloat16)
 
-    def backward(dy):
-        dinput = as_dtype(dy, input.dtype)
-        return dinput
 
-    return y, backward
+@rule(Tensor.cdouble, samples=real_or_complex)  # type: ignore[attr-defined]
+def cdouble(input, memory_format=None):
+    """The same values as complex numbers of twice 64 bits."""
+    return cast(input, torch.complex128)
+
+
+@rule(Tensor.cfloat, samples=real_or_complex)  # type: ignore[attr-defined]
+def cfloat(input, memory_format=None):
+    """The same values as complex numbers of twice 32 bits."""
+    return cast(input, torch.complex64)
+
+
+@rule(Tensor.chalf, samples=real_or_complex)
+def chalf(input, memory_format=None):
+    """The same values as complex numbers of twice 16 bits."""
+    return cast(input, torch.complex32)
 
 
 def as_tensor_samples(make):

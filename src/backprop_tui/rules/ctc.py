@@ -86,6 +86,17 @@ def log_betas(log_y, may_skip, ends):
     return torch.stack(log_beta[:0:-1]).flip(2)
 
 
+def posteriors(log_alpha, log_beta, log_y, losses):
+    """The probability that an alignment is at place s at time t: αₜ(s)βₜ(s)/(yₜ(s)·p(l|x))."""
+    log_here = torch.where(log_y > -math.inf, log_alpha + log_beta - log_y, -math.inf)
+    return (log_here + losses[:, None]).exp()
+
+
+def gathered(posterior, labels, log_p):
+    """The probability of each label at time t, summed over the places that carry it."""
+    return torch.zeros_like(log_p).scatter_add(-1, labels.expand(posterior.shape), posterior)
+
+
 def ctc_samples(make):
     log_probs = make(5, 2, 4).log_softmax(-1)
     yield sample(log_probs, torch.tensor([[1, 1], [2, 3]]), (5, 4), (2, 1))
@@ -104,9 +115,8 @@ def ctc_loss(
 ):
     """−ln p(l|x), where p(l|x) = Σₛ αₜ(s)βₜ(s)/yₜ(s) sums over all alignments, at any t.
 
-    ∂p/∂yₜ(k) gathers the terms of the places that carry the label k (Graves, eq. 15). PyTorch
-    adds yₜ(k): its gradient is that of the softmax's input, which a log_softmax before it
-    leaves unchanged.
+    ∂p/∂yₜ(k) gathers the terms of the places with the label k (eq. 15). PyTorch adds yₜ(k):
+    its gradient is that of the softmax's input, which a log_softmax before it leaves as it is.
     """
     batched = log_probs.dim() == 3
     log_p = log_probs if batched else log_probs.unsqueeze(1)
@@ -120,17 +130,15 @@ def ctc_loss(
     lost = losses == math.inf
     kept = torch.where(lost, 0, losses) if zero_infinity else losses
     size = lengths.clamp(min=1) * len(losses)
-    y = {"mean": (kept / size).sum(), "sum": kept.sum()}.get(reduction, kept)
-    if not batched and reduction == "none":
-        y = y.squeeze(0)
+    y = kept if batched else kept.squeeze(0)
+    if reduction != "none":
+        y = (kept / size).sum() if reduction == "mean" else kept.sum()
 
     def backward(dy):
         dlosses = dy / size if reduction == "mean" else dy.expand(losses.shape)
         log_beta = log_betas(log_y, may_skip, ends)
-        log_here = torch.where(log_y > -math.inf, log_alpha + log_beta - log_y, -math.inf)
-        posterior = (log_here + losses[:, None]).exp()
-        occupancy = torch.zeros_like(log_p)
-        occupancy = occupancy.scatter_add(-1, labels.expand(posterior.shape), posterior)
+        posterior = posteriors(log_alpha, log_beta, log_y, losses)
+        occupancy = gathered(posterior, labels, log_p)
         dlog_p = (log_p.exp() - occupancy) * dlosses[:, None]
         dlog_p = torch.where(lost[:, None], 0 if zero_infinity else math.nan, dlog_p)
         dlog_p = torch.where(before(steps, log_p).unsqueeze(-1), dlog_p, 0)

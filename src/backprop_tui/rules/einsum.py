@@ -110,7 +110,11 @@ def tensordot_samples(make):
 
 @rule(torch.tensordot, samples=tensordot_samples)
 def tensordot(a, b, dims=2, out=None):
-    """Products summed over the last dimensions of a and the first of b, or over named ones."""
+    """Products summed over the last dimensions of a and the first of b, or over named ones.
+
+    ∂L/∂a sums dy·b over the free dimensions of b, ∂L/∂b sums a·dy over those of a: as in a
+    matrix product, once the dimensions are brought back into their order.
+    """
     if isinstance(dims, Tensor):
         dims = dims.tolist()
     if isinstance(dims, int):

@@ -2,6 +2,7 @@
 
 import torch
 
+from .linalg import is_vector
 from .registry import rule, sample, spellings
 from .samples import complex_normal
 
@@ -65,7 +66,7 @@ def lstsq(A, B, rcond=None, *, driver=None):
     with r = A·X − B its slopes are 2·r·Xᴴ for A and −2·r for B (both conjugated).
     """
     X, residuals, rank, singular_values = torch.linalg.lstsq(A, B, rcond, driver=driver)
-    vector = B.dim() == 1 or (A.dim() - 1 == B.dim() and A.shape[:-1] == B.shape)
+    vector = is_vector(A, B)
     right_side = B.unsqueeze(-1) if vector else B
     solution = X.unsqueeze(-1) if vector else X
 

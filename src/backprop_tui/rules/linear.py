@@ -1,4 +1,8 @@
-"""Matrix products, from the dot product to the linear layer."""
+"""Matrix products, from the dot product to the linear layer.
+
+All rest on one lemma: from Y = A·B comes tr(dYᵀ·(δA·B + A·δB)), so dA = dY·Bᵀ and
+dB = Aᵀ·dY (Petersen and Pedersen, 2012, The Matrix Cookbook, 2.5).
+"""
 
 import math
 
@@ -148,7 +152,7 @@ def mv(input, vec):
 
 @rule(*spellings("dot"), samples=lambda make: [sample(make(3), make(3))])
 def dot(input, tensor):
-    """The inner product of two vectors, y = Σ aᵢbᵢ."""
+    """The inner product of two vectors, y = Σ aᵢbᵢ: ∂L/∂a = dy·b, ∂L/∂b = dy·a."""
     y = (input * tensor).sum()
 
     def backward(dy):
@@ -161,7 +165,7 @@ def dot(input, tensor):
 
 @rule(*spellings("outer", "ger"), samples=lambda make: [sample(make(2), make(3))])
 def outer(input, vec2):
-    """The outer product, y[i, j] = a[i]·b[j]."""
+    """The outer product, y[i, j] = a[i]·b[j]: ∂L/∂a = dy·b, ∂L/∂b = dyᵀ·a."""
     y = input.unsqueeze(1) * vec2
 
     def backward(dy):
@@ -179,7 +183,10 @@ def inner_samples(make):
 
 @rule(*spellings("inner"), samples=inner_samples)
 def inner(input, other):
-    """Inner products over the last dimensions: y[…, …] = Σₖ a[…, k]·b[…, k]."""
+    """Inner products over the last dimensions: y[…i, …j] = Σₖ a[…i, k]·b[…j, k].
+
+    A number multiplies the other tensor. ∂L/∂a[…i, k] = Σⱼ dy[…i, …j]·b[…j, k], and so for b.
+    """
     scalar = input.dim() == 0 or other.dim() == 0
     y = input * other if scalar else torch.tensordot(input, other, dims=([-1], [-1]))
 
@@ -198,7 +205,10 @@ def inner(input, other):
 
 @rule(F.bilinear, samples=lambda make: [sample(make(5, 2), make(5, 3), make(4, 2, 3), make(4))])
 def bilinear(input1, input2, weight, bias=None):
-    """y[k] = aᵀ·W[k]·b + bias[k]."""
+    """y[k] = aᵀ·W[k]·b + bias[k]: linear in each of a, b and W, with the others as its factors.
+
+    ∂L/∂a = Σₖ dy[k]·W[k]·b, ∂L/∂b = Σₖ dy[k]·W[k]ᵀ·a and ∂L/∂W[k] = Σ dy[k]·a⊗b over all rows.
+    """
     y = torch.einsum("...i,kij,...j->...k", input1, weight, input2)
     if bias is not None:
         y = y + bias

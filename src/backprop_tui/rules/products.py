@@ -1,12 +1,10 @@
 """Products of vectors and tensors beside the matrix product: cross, Kronecker, inner, powers."""
 
 import torch
-from torch import Tensor
 
 from .broadcast import unbroadcast
 from .registry import rule, sample, spellings
 from .samples import complex_normal
-from .view import view_adjoint
 
 
 def cross_samples(make):
@@ -72,7 +70,7 @@ def vecdot_samples(make):
 
 @rule(torch.linalg.vecdot, samples=vecdot_samples)
 def vecdot(x, y, *, dim=-1):
-    """Inner products along one dimension, z = Σ x̄ᵢ·yᵢ."""
+    """Inner products along one dimension, z = Σ x̄ᵢ·yᵢ: as vdot, for each."""
     z = (x.conj() * y).sum(dim)
 
     def backward(dz):
@@ -93,7 +91,9 @@ def kron_samples(make):
 def kron(input, other):
     """The Kronecker product: a copy of b in place of each element of a, times that element.
 
-    With the dimensions taken in turns from a and b it is a·b element by element.
+    With the dimensions taken in turns from a and b it is a·b element by element, so each
+    receives dy times the other, summed over the copies (Van Loan, 2000,
+    doi:10.1016/S0377-0427(00)00393-9).
     """
     count = max(input.dim(), other.dim())
     a = input.reshape([1] * (count - input.dim()) + list(input.shape))
@@ -127,22 +127,5 @@ def vander(x, *, N=None):
         slopes = exponents * y[..., :-1]
         dx = (slopes * dy[..., 1:]).sum(-1).reshape(x.shape)
         return dx
-
-    return y, backward
-
-
-def diagonal_samples(make):
-    yield sample(make(2, 3, 4))
-    yield sample(make(2, 3, 4), offset=1, dim1=0, dim2=2)
-
-
-@rule(torch.linalg.diagonal, samples=diagonal_samples)
-def linalg_diagonal(A, *, offset=0, dim1=-2, dim2=-1):
-    """A diagonal of the matrices that the last two dimensions span."""
-    y = A.diagonal(offset, dim1, dim2)
-
-    def backward(dy):
-        dA = view_adjoint(dy, A, Tensor.diagonal, offset, dim1, dim2)
-        return dA
 
     return y, backward

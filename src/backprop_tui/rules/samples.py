@@ -48,3 +48,9 @@ def reductions(make: Make) -> Iterator[Sample]:
 def complex_normal(make: Make, *shape: int) -> Tensor:
     """Complex numbers with a normal real and imaginary part."""
     return torch.complex(make(*shape), make(*shape))
+
+
+def real_or_complex(make: Make) -> Iterator[Sample]:
+    """A matrix of complex numbers, then one of real ones."""
+    yield sample(complex_normal(make, 2, 3))
+    yield sample(make(2, 3))

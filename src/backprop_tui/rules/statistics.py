@@ -56,7 +56,7 @@ def corrcoef(input):
     """Rᵢⱼ = Cᵢⱼ/(sᵢ·sⱼ), the covariance of variables brought to the deviation s = 1."""
     C, cov_backward = cov(input)
     if C.dim() == 0:
-        return C / C, lambda dy: torch.zeros_like(input)
+        return alone(input, C)
     s = C.diagonal().real.sqrt()
     R = C / s.unsqueeze(1) / s
     if C.is_complex():
@@ -70,6 +70,17 @@ def corrcoef(input):
         ds = -(asked.sum(0) + asked.sum(1)) / s
         dC = dC + torch.diag(ds / (2 * s))
         dinput, *_ = cov_backward(dC)
+        return dinput
+
+    return y, backward
+
+
+def alone(input, C):
+    """The correlation of one variable with itself, which is 1 and flat."""
+    y = C / C
+
+    def backward(dy):
+        dinput = torch.zeros_like(input)
         return dinput
 
     return y, backward

@@ -7,7 +7,7 @@ import torch.nn.functional as F
 
 from .average import avg_pool1d, avg_pool2d, avg_pool3d
 from .conv import each
-from .pool import add_at, max_pool1d, max_pool2d, max_pool3d, read_at
+from .pool import largest, largest_with_index, max_pool1d, max_pool2d, max_pool3d, read_at
 from .registry import rule, sample
 
 
@@ -80,15 +80,10 @@ def fractional_max_pool2d(
     _random_samples=None,
 ):
     """The largest of windows at uneven, random places (Graham, 2014, arXiv:1412.6071)."""
-    (y, _), pool_backward = fractional_max_pool2d_with_indices(
+    index = F.fractional_max_pool2d_with_indices(
         input, kernel_size, output_size, output_ratio, True, _random_samples
-    )
-
-    def backward(dy):
-        dinput = pool_backward(dy, None)
-        return dinput
-
-    return y, backward
+    )[1]
+    return largest(input, index, 2)
 
 
 @rule(F.fractional_max_pool2d_with_indices, samples=fractional_samples(2))
@@ -104,13 +99,7 @@ def fractional_max_pool2d_with_indices(
     index = F.fractional_max_pool2d_with_indices(
         input, kernel_size, output_size, output_ratio, True, _random_samples
     )[1]
-    y = read_at(input, index, 2)
-
-    def backward(dy, dindex):
-        dinput = add_at(dy, index, input, 2)
-        return dinput
-
-    return (y, index), backward
+    return largest_with_index(input, index, 2)
 
 
 @rule(F.fractional_max_pool3d, samples=fractional_samples(3))
@@ -123,15 +112,10 @@ def fractional_max_pool3d(
     _random_samples=None,
 ):
     """The largest of windows at uneven, random places (Graham, 2014, arXiv:1412.6071)."""
-    (y, _), pool_backward = fractional_max_pool3d_with_indices(
+    index = F.fractional_max_pool3d_with_indices(
         input, kernel_size, output_size, output_ratio, True, _random_samples
-    )
-
-    def backward(dy):
-        dinput = pool_backward(dy, None)
-        return dinput
-
-    return y, backward
+    )[1]
+    return largest(input, index, 3)
 
 
 @rule(F.fractional_max_pool3d_with_indices, samples=fractional_samples(3))
@@ -147,37 +131,41 @@ def fractional_max_pool3d_with_indices(
     index = F.fractional_max_pool3d_with_indices(
         input, kernel_size, output_size, output_ratio, True, _random_samples
     )[1]
-    y = read_at(input, index, 3)
-
-    def backward(dy, dindex):
-        dinput = add_at(dy, index, input, 3)
-        return dinput
-
-    return (y, index), backward
+    return largest_with_index(input, index, 3)
 
 
-def power_means(input, norm_type, kernel_size, stride, ceil_mode, n):
-    """(Σ xᵖ)^(1/p) over windows: the mean of xᵖ, times their size, to the power 1/p.
+def power_sums(input, norm_type, kernel_size, stride, ceil_mode, n):
+    """The p-norm of each window, y = (Σ xᵖ)^(1/p): ∂y/∂x = (x/y)ᵖ⁻¹, and 0 where the sum is 0.
 
-    Its derivative is dy·yᵖ⁻¹⁻ᵖ·xᵖ⁻¹, taken as 0 where the sum is 0. As p grows it becomes
-    the largest |x|.
+    Σ xᵖ is the window's mean of xᵖ, times its size. As p grows y becomes the largest |x|.
     """
-    largest = (max_pool1d, max_pool2d, max_pool3d)[n - 1]
-    average = (avg_pool1d, avg_pool2d, avg_pool3d)[n - 1]
     if math.isinf(norm_type):
-        toward = math.copysign(1, norm_type)
-        y, pool_backward = largest(toward * input.abs(), kernel_size, stride, ceil_mode=ceil_mode)
-        return toward * y, lambda dy: pool_backward(dy) * input.sign()
+        return extreme_sizes(input, norm_type, kernel_size, stride, ceil_mode, n)
+    average = (avg_pool1d, avg_pool2d, avg_pool3d)[n - 1]
     size = math.prod(each(kernel_size, n))
     powers = input**norm_type
-    means, pool_backward = average(powers, kernel_size, stride, ceil_mode=ceil_mode)
+    means, average_backward = average(powers, kernel_size, stride, ceil_mode=ceil_mode)
     sums = size * means
     y = sums ** (1 / norm_type)
 
     def backward(dy):
         dsums = torch.where(sums == 0, 0, dy / norm_type * sums ** (1 / norm_type - 1))
-        dpowers = pool_backward(size * dsums)
+        dpowers = average_backward(size * dsums)
         dinput = dpowers * norm_type * input ** (norm_type - 1)
+        return dinput
+
+    return y, backward
+
+
+def extreme_sizes(input, norm_type, kernel_size, stride, ceil_mode, n):
+    """The p-norm of each window for p = ∞, the largest |x|, or p = −∞, the smallest."""
+    pool = (max_pool1d, max_pool2d, max_pool3d)[n - 1]
+    toward = math.copysign(1, norm_type)
+    size, pool_backward = pool(toward * input.abs(), kernel_size, stride, ceil_mode=ceil_mode)
+    y = toward * size
+
+    def backward(dy):
+        dinput = pool_backward(dy) * input.sign()
         return dinput
 
     return y, backward
@@ -197,34 +185,16 @@ def lp_samples(n):
 @rule(F.lp_pool1d, samples=lp_samples(1))
 def lp_pool1d(input, norm_type, kernel_size, stride=None, ceil_mode=False):
     """The p-norm of each window, (Σ xᵖ)^(1/p)."""
-    y, power_backward = power_means(input, norm_type, kernel_size, stride, ceil_mode, 1)
-
-    def backward(dy):
-        dinput = power_backward(dy)
-        return dinput
-
-    return y, backward
+    return power_sums(input, norm_type, kernel_size, stride, ceil_mode, 1)
 
 
 @rule(F.lp_pool2d, samples=lp_samples(2))
 def lp_pool2d(input, norm_type, kernel_size, stride=None, ceil_mode=False):
     """The p-norm of each window, (Σ xᵖ)^(1/p)."""
-    y, power_backward = power_means(input, norm_type, kernel_size, stride, ceil_mode, 2)
-
-    def backward(dy):
-        dinput = power_backward(dy)
-        return dinput
-
-    return y, backward
+    return power_sums(input, norm_type, kernel_size, stride, ceil_mode, 2)
 
 
 @rule(F.lp_pool3d, samples=lp_samples(3))
 def lp_pool3d(input, norm_type, kernel_size, stride=None, ceil_mode=False):
     """The p-norm of each window, (Σ xᵖ)^(1/p)."""
-    y, power_backward = power_means(input, norm_type, kernel_size, stride, ceil_mode, 3)
-
-    def backward(dy):
-        dinput = power_backward(dy)
-        return dinput
-
-    return y, backward
+    return power_sums(input, norm_type, kernel_size, stride, ceil_mode, 3)

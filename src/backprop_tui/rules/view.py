@@ -87,6 +87,17 @@ def diagonal(input, offset=0, dim1=0, dim2=1):
     return y, backward
 
 
+def matrix_diagonal_samples(make):
+    yield sample(make(2, 3, 4))
+    yield sample(make(2, 3, 4), offset=1, dim1=0, dim2=2)
+
+
+@rule(torch.linalg.diagonal, samples=matrix_diagonal_samples)
+def linalg_diagonal(A, *, offset=0, dim1=-2, dim2=-1):
+    """As torch.diagonal, of the last two dimensions if none are named."""
+    return diagonal(A, offset, dim1, dim2)
+
+
 @rule(Tensor.unfold, torch.unfold_copy, samples=lambda make: [sample(make(2, 7), 1, 3, 2)])
 def unfold(input, dimension, size, step):
     """Windows over one dimension; what overlaps is added up."""
