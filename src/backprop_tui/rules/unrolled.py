@@ -116,15 +116,15 @@ def stacked(cell, x, hx, params, has_biases, num_layers, p, bidirectional, mask)
         tape.append((keep, backwards))
 
     def backward_all(dy, dfinals):
-        dstates, dgroups = [None] * len(groups), [None] * len(groups)
+        dstates, dgroups = list(last), list(groups)
         for keep, backwards in reversed(tape):
             dx = 0
             for (i, backward), dhalf in zip(backwards, dy.chunk(directions, -1), strict=True):
                 dpart, dstates[i], dgroups[i] = backward(dhalf, [d[i] for d in dfinals])
                 dx = dx + dpart
             dy = dx if keep is None else dx * keep
-        dhx = [torch.stack(parts) for parts in zip(*dstates, strict=True)]
-        dhx = dhx[0] if isinstance(hx, torch.Tensor) else dhx
+        dfirst = [torch.stack(parts) for parts in zip(*dstates, strict=True)]
+        dhx = dfirst[0] if isinstance(hx, torch.Tensor) else dfirst
         return dy, dhx, [dweight for group in dgroups for dweight in group.values()]
 
     return x, [torch.stack(parts) for parts in zip(*last, strict=True)], backward_all
