@@ -196,3 +196,26 @@ def test_a_view_is_made_anew_when_the_program_needs_it_and_no_earlier(look):
         observed, same_order = train()
     assert torch.equal(plain, observed) and order == same_order
     assert tape.check().ok
+
+
+@pytest.mark.filterwarnings("ignore:Sparse:UserWarning")
+@pytest.mark.parametrize("form", [Tensor.to_sparse, Tensor.to_sparse_csr])
+@pytest.mark.parametrize("learned", [False, True])
+def test_sparse_tensors_are_no_obstacle(form, learned):
+    """A graph's adjacency matrix, and one that is learned."""
+
+    def trained() -> list[Tensor]:
+        adjacency = form(torch.eye(4)).requires_grad_(learned)
+        weight = torch.ones(3, 2, requires_grad=True)
+        optimizer = torch.optim.SGD([weight], lr=0.1)
+        for _ in range(2):
+            (adjacency @ (torch.arange(12.0).view(4, 3) @ weight)).pow(2).mean().backward()
+            optimizer.step()
+        grads = [adjacency.grad.to_dense()] if learned else []
+        return [weight.detach(), *grads]
+
+    plain = trained()
+    with bp.record() as tape:
+        observed = trained()
+    assert all(map(torch.equal, plain, observed))
+    assert len(tape.check().steps) == 2

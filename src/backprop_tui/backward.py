@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor
@@ -19,7 +19,16 @@ from .rules.registry import Rule
 from .tape import Backward, Op, Tape, map_tensors, tensors
 
 Run = Callable[..., tuple[list[Line], Any]]
-Convert = Callable[[Tensor], Tensor]
+
+
+class Convert(Protocol):
+    """Another form of a recorded tensor: of another dtype, or slightly moved.
+
+    `exact` is what carries no gradient, such as a target or a mask: it is what it is for
+    autograd and for us, and no rounding error is in it.
+    """
+
+    def __call__(self, tensor: Tensor, /, *, exact: bool = False) -> Tensor: ...
 
 
 @dataclass(eq=False)
@@ -69,7 +78,7 @@ def call(function: Callable[..., Any], *args: Any, **kwargs: Any) -> tuple[list[
     return [], function(*args, **kwargs)
 
 
-def same(tensor: Tensor) -> Tensor:
+def same(tensor: Tensor, /, *, exact: bool = False) -> Tensor:
     """The `Convert` that changes nothing."""
     return tensor
 
@@ -105,9 +114,10 @@ class Chain:
     def step(self, op: Op) -> Visit | None:
         """Carry the op's cotangents to its inputs; None where no cotangent reaches it."""
         _take_over(self.derivation, self._backward, op.results, self._convert)
-        if not _carries(op, self.derivation.cotangents):
+        if not _reached(op, self.derivation.cotangents):
             return None
-        visit = self._ready.pop(op.index, None) or _lean_visit(op, self._convert)
+        visit = self._ready.pop(op.index, None)
+        visit = visit or _lean_visit(self._backward, op, self._convert)
         # A witness that came from torch itself would speak for torch.
         stand_in = self._convert is same
         _carry(self._tape, self.derivation, visit, call, self._rounding, stand_in=stand_in)
@@ -156,7 +166,7 @@ def derive_by_lines(
         _start(derivation, backward, same)
         for visit in reversed(visits):
             _take_over(derivation, backward, visit.op.results, same)
-            if _carries(visit.op, derivation.cotangents):
+            if _reached(visit.op, derivation.cotangents):
                 _carry(tape, derivation, visit, run)
         _take_over(derivation, backward, backward.replaced, same)
         return derivation
@@ -176,9 +186,11 @@ def forward(
     for op in tape.ops[: backward.after]:
         position = iter(op.inputs)
 
-        def read(tensor: Tensor, position: Iterator[int] = position) -> Tensor:
+        def read(tensor: Tensor, op: Op = op, position: Iterator[int] = position) -> Tensor:
             index = next(position)
-            return values[index] if index in values else convert(tensor)
+            if index in values:
+                return values[index]
+            return convert(tensor, exact=not carries(backward, op, index))
 
         visit = visit_of(op, map_tensors(read, (op.args, op.kwargs)), run)
         values.update(zip(op.results, visit.outputs, strict=True))
@@ -194,7 +206,7 @@ def isolate(
     A `ready` visit, whose forward ran on these very inputs, saves running it again.
     """
     with torch.no_grad():
-        visit = replace(ready) if ready is not None else _lean_visit(op, convert)
+        visit = replace(ready) if ready is not None else _lean_visit(backward, op, convert)
         incoming = incoming_of(backward, op, convert)
         if visit.rule is not None and incoming:
             pull_back(visit, incoming, stand_in=False)
@@ -212,12 +224,9 @@ def differentiate(
     known = incoming_of(backward, op, convert)
     pairs = zip(op.results, op.outputs, strict=True)
     seeds = [known[v] if v in known else torch.zeros_like(convert(out)) for v, out in pairs]
-    needed = [
-        value in backward.cotangents or (op.index, value) in backward.contributions
-        for value in op.inputs
-    ]
+    needed = [carries(backward, op, value) for value in op.inputs]
     with ambient(op):
-        return tuple(torch_vjp(op, _recorded(op, convert), seeds, needed))
+        return tuple(torch_vjp(op, _recorded(backward, op, convert), seeds, needed))
 
 
 def incoming_of(backward: Backward, op: Op, convert: Convert = same) -> dict[int, Tensor]:
@@ -242,13 +251,13 @@ def visit_of(op: Op, arguments: Arguments, run: Run = call) -> Visit:
     return visit
 
 
-def _lean_visit(op: Op, convert: Convert) -> Visit:
+def _lean_visit(backward: Backward, op: Op, convert: Convert) -> Visit:
     """An op of which the backward alone is wanted: its rule's forward as far as that reads it."""
     rule = registry.find(op.function)
     # Several outputs stand in for cotangents that may be missing.
     several = len(op.outputs) > 1
     outputs = tuple(map(convert, op.outputs)) if several else op.outputs
-    visit = Visit(op, rule, _recorded(op, convert), outputs=outputs)
+    visit = Visit(op, rule, _recorded(backward, op, convert), outputs=outputs)
     if rule is not None:
         args, kwargs = visit.arguments
         try:
@@ -294,11 +303,21 @@ def pull_back(
             visit.outgoing = tuple(vjp_as_it_can(visit.op, visit.arguments, visit.incoming))
 
 
-def _recorded(op: Op, convert: Convert) -> Arguments:
+def _recorded(backward: Backward, op: Op, convert: Convert) -> Arguments:
     args, kwargs = op.args, dict(op.kwargs)
     if convert is not same:
-        args, kwargs = map_tensors(convert, (args, kwargs))
+        position = iter(op.inputs)
+
+        def read(tensor: Tensor) -> Tensor:
+            return convert(tensor, exact=not carries(backward, op, next(position)))
+
+        args, kwargs = map_tensors(read, (args, kwargs))
     return args, kwargs
+
+
+def carries(backward: Backward, op: Op, value: int) -> bool:
+    """Whether autograd gave an input of the op a cotangent, by this op or by another one."""
+    return value in backward.cotangents or (op.index, value) in backward.contributions
 
 
 def _start(derivation: Derivation, backward: Backward, convert: Convert) -> None:
@@ -316,7 +335,7 @@ def _take_over(
             derivation.unruled.add(value)
 
 
-def _carries(op: Op, cotangents: Mapping[int, Tensor]) -> bool:
+def _reached(op: Op, cotangents: Mapping[int, Tensor]) -> bool:
     """Whether a cotangent reaches the op. One that hands its input back as it was has none."""
     return any(value in cotangents and value not in op.inputs for value in op.results)
 

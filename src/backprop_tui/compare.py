@@ -258,7 +258,7 @@ def _distances(
 ) -> tuple[float, float, float]:
     """The largest |autograd − t64|, |manual − t64| and |t64|, of which t64 is below `top`.
 
-    The first is NaN where only one result is finite, though the truth is representable.
+    The first is NaN where only one result is finite, though the truth is representable, or NaN.
     """
     error = own = size = 0.0
     for ours, theirs, truth in elements.pieces(manual, autograd, reference):
@@ -271,7 +271,8 @@ def _distances(
         if not sum(found) < top:
             # Beyond the dtype's range, finite and infinite are the same answer.
             counted = torch.isfinite(truth) & (truth.abs() <= top)
-            if not torch.equal(torch.isfinite(ours)[counted], torch.isfinite(theirs)[counted]):
+            judged = counted | torch.isnan(truth)
+            if not torch.equal(torch.isfinite(ours)[judged], torch.isfinite(theirs)[judged]):
                 return math.nan, 1.0, 1.0
             counted &= torch.isfinite(ours) & torch.isfinite(theirs)
             ours, theirs, truth = ours[counted], theirs[counted], truth[counted]

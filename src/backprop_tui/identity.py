@@ -184,6 +184,9 @@ def edge_of(tensor: Tensor) -> Edge | None:
         return node, tensor.output_nr
     if tensor._is_view() and not torch.is_grad_enabled():
         return None
+    if tensor.layout != torch.strided:  # which may have no views
+        with torch.enable_grad():
+            return tensor.clone().grad_fn.next_functions[0]  # type: ignore[union-attr]
     if not torch.is_grad_enabled():
         edge = torch.autograd.graph.get_gradient_edge(tensor)
         return edge.node, edge.output_nr

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor
 
-from .backward import ambient, differentiate, incoming_of, isolate
+from .backward import ambient, carries, differentiate, incoming_of, isolate
 from .binding import Arguments
 from .compare import Verdict
 from .fallback import run_op, torch_vjp
@@ -18,23 +18,24 @@ STEPS = ((1e-6, 1e-6), (1e-3, 1e-2))
 """(step relative to the input, tolerance): the second is for ops that compute in float32 inside."""
 
 
-def widen(tensor: Tensor) -> Tensor:
+def widen(tensor: Tensor, /, *, exact: bool = False) -> Tensor:
     """To float64 or complex128; what is not floating stays."""
     if tensor.is_complex():
         return tensor.to(torch.complex128)
     return tensor.to(torch.float64) if tensor.is_floating_point() else tensor
 
 
-def off_kinks(op: Op) -> Arguments:
-    """An op's arguments widened, every number moved a little: at a kink no difference is a slope.
+def off_kinks(backward: Backward, op: Op) -> Arguments:
+    """An op's arguments widened, and moved a little: at a kink no difference is a slope.
 
-    Always the same way.
+    Always the same way. What carries no gradient stays: a target of 1 is compared with 1.
     """
     generator = torch.Generator().manual_seed(0)
+    position = iter(op.inputs)
 
     def move(tensor: Tensor) -> Tensor:
         wide = widen(tensor)
-        if not (wide.is_floating_point() or wide.is_complex()):
+        if not carries(backward, op, next(position)):
             return wide
         by = torch.rand(wide.shape, generator=generator, dtype=torch.float64)
         return wide + 1e-3 * (0.5 + by).to(wide.device)
@@ -67,7 +68,7 @@ def check_function(backward: Backward, op: Op) -> Verdict:
         UNVERIFIED also where the function cannot be run in float64.
     """
     try:
-        arguments = off_kinks(op)
+        arguments = off_kinks(backward, op)
         with same_draw():
             answers = list(torch_vjp(op, arguments, seeds_of(backward, op)))
         return by_differences(backward, op, answers, arguments)

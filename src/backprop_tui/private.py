@@ -36,8 +36,11 @@ def unchanged(tensor: Tensor, kept: Tensor) -> bool:
     """Whether `kept`, a snapshot of `tensor` from before, still shares its memory.
 
     The first to write to memory that a copy-on-write clone shares moves away. The address
-    is read by ``torch._C._data_address``, since ``data_ptr`` counts as a write.
+    is read by ``torch._C._data_address``, since ``data_ptr`` counts as a write. Of a sparse
+    tensor nothing is known: it has several memories.
     """
+    if kept.layout != torch.strided or tensor.layout != torch.strided:
+        return False
     if kept.shape != tensor.shape or kept.stride() != tensor.stride():
         return False
     address: Callable[[Tensor], int] = torch._C._data_address  # type: ignore[attr-defined]

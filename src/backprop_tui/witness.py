@@ -217,10 +217,10 @@ def shaken(seed: int) -> Convert:
     """Widens, and moves every element by up to half an eps of the dtype it had."""
     generator = torch.Generator().manual_seed(seed)
 
-    def convert(tensor: Tensor) -> Tensor:
+    def convert(tensor: Tensor, /, *, exact: bool = False) -> Tensor:
         wide = widen(tensor)
-        if wide is tensor and tensor.dtype not in (torch.float64, torch.complex128):
-            return tensor
+        if exact or not (wide.is_floating_point() or wide.is_complex()):
+            return wide
         half = 0.5 * torch.finfo(tensor.dtype).eps
         move = torch.rand(tensor.shape, generator=generator, dtype=torch.float64)
         return wide * (1 + half * (2 * move - 1).to(tensor.device))
@@ -229,15 +229,15 @@ def shaken(seed: int) -> Convert:
 
 
 def nudged(seed: int) -> Convert:
-    """Moves every element by up to half an eps and stays in the dtype: by 1 ulp, or not at all.
+    """Moves every number by up to half an eps and stays in the dtype: by 1 ulp, or not at all.
 
     The moves repeat after a prime number of elements, since random numbers cost more than rules.
     """
     generator = torch.Generator().manual_seed(seed)
     moves = 2 * torch.rand(65521, generator=generator) - 1
 
-    def convert(tensor: Tensor) -> Tensor:
-        if not (tensor.is_floating_point() or tensor.is_complex()):
+    def convert(tensor: Tensor, /, *, exact: bool = False) -> Tensor:
+        if exact or not (tensor.is_floating_point() or tensor.is_complex()):
             return tensor
         count = tensor.numel()
         relative = moves_of(tensor.dtype, tensor.device).repeat(-(-count // len(moves)))[:count]

@@ -112,7 +112,7 @@ def argument_names(op: Op) -> list[str]:
 
 def call_of(backward: Backward, op: Op) -> Call:
     """The call that `op` recorded."""
-    arguments = off_kinks(op)
+    arguments = off_kinks(backward, op)
     with torch.no_grad(), same_draw():
         outputs = tuple(run_op(op, *arguments))
     incoming = tuple(seeds_of(backward, op))
