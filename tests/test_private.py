@@ -120,7 +120,7 @@ def test_a_patch_hands_over_the_original_and_is_undone_by_an_error():
     original = nn.Module.eval
     with (
         suppress(ZeroDivisionError),
-        private.patched(nn.Module, "eval", lambda call, module: (call, call(module))),
+        private.patched((nn.Module, "eval", lambda call, module: (call, call(module)))),
     ):
         model = nn.Linear(1, 1)
         assert model.eval() == (original, model)
@@ -205,3 +205,10 @@ def test_the_order_of_a_norm_that_the_program_made_is_not_known():
     with private.clipping(lambda *told: heard.append(told[3]), lambda *told: None):
         clipped_by_half(model)
     assert len(heard) == 1 and math.isnan(heard[0])
+
+
+def test_a_method_that_was_kept_from_a_patch_is_later_as_it_was():
+    model, seen = nn.Linear(1, 1), []
+    with private.patched((nn.Module, "eval", lambda call, module: seen.append(module))):
+        kept = model.eval
+    assert kept() is model and not seen and not model.training

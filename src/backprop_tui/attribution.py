@@ -30,7 +30,7 @@ def attributed() -> Iterator[None]:
 
     A filter of ours lets all of those through, so that the program's filters judge them there.
     """
-    with filtered(_ANY_OF_OURS), patched(warnings, "_showwarnmsg", _show):
+    with filtered(_ANY_OF_OURS), patched((warnings, "_showwarnmsg", _show)):
         yield
 
 

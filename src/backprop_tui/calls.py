@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import types
 from collections.abc import Callable, Mapping
+from enum import Enum, auto
 from typing import Any
 
 import torch
@@ -58,26 +59,56 @@ _RMS_NORM = frozenset((torch.nn.functional.rms_norm, torch.rms_norm))
 DIFFERENTIATING = frozenset((Tensor.backward, torch.autograd.backward, torch.autograd.grad))
 
 
+class Kind(Enum):
+    """What a call is to the recorder."""
+
+    OP = auto()
+    QUERY = auto()
+    GRAD = auto()
+    EVENT = auto()
+    HOOK = auto()
+    BACKWARD = auto()
+
+
+@functools.lru_cache(maxsize=4096)
+def kind(function: Callable[..., Any]) -> tuple[str, Kind]:
+    """What a function is called, and what a call of it is."""
+    name = getattr(function, "__name__", str(function))
+    if name == "__get__":
+        if function in PROPERTIES:
+            return PROPERTIES[function], Kind.OP
+        return name, Kind.GRAD if function == GRAD else Kind.QUERY
+    if name in QUERIES:
+        return name, Kind.QUERY
+    if name in EVENTS:
+        return name, Kind.EVENT
+    if function in DIFFERENTIATING:
+        return name, Kind.BACKWARD
+    return name, Kind.HOOK if function is Tensor.register_hook else Kind.OP
+
+
 def written(
     function: Callable[..., Any], name: str, args: tuple[Any, ...], kwargs: Mapping[str, Any]
 ) -> Tensor | None:
     """The tensor that an op works on in place, None for one that does not."""
-    in_place = name == "__setitem__" or (name[-1:] == "_" and name[-2:] != "__")
-    in_place = in_place or (name[:3] == "__i" and name not in ("__invert__", "__index__"))
-    place = None if in_place else _asked_in_place(function)
-    if place is not None:
-        in_place = argument(place, "inplace", args, kwargs, False)
+    in_place, asked = _in_place(function, name)
+    if asked is not None:
+        in_place = argument(asked, "inplace", args, kwargs, False)
     target = args[0] if args and in_place else None
     return target if isinstance(target, Tensor) else None
 
 
 @functools.lru_cache(maxsize=4096)
-def _asked_in_place(function: Callable[..., Any]) -> int | None:
-    """Where a function takes `inplace`, as ``F.relu(x, inplace=True)`` does."""
+def _in_place(function: Callable[..., Any], name: str) -> tuple[bool, int | None]:
+    """Whether a function works in place; where it takes `inplace`, as ``F.relu(x, True)`` does."""
+    if name == "__setitem__" or (name[-1:] == "_" and name[-2:] != "__"):
+        return True, None
+    if name[:3] == "__i" and name not in ("__invert__", "__index__"):
+        return True, None
     if not isinstance(function, types.FunctionType):
-        return None
+        return False, None
     names = function.__code__.co_varnames[: function.__code__.co_argcount]
-    return names.index("inplace") if "inplace" in names else None
+    return False, names.index("inplace") if "inplace" in names else None
 
 
 def base_of(target: Tensor) -> Tensor | None:

@@ -95,11 +95,11 @@ def below(roots: Sequence[Tensor]) -> set[Any]:
 def _unseen(nodes: Iterable[Any], spans: Sequence[tuple[int, int]]) -> Iterator[str]:
     """The nodes that were made while no call of the tape's ran."""
     for node in nodes:
-        name = node.name()
-        if name != "torch::autograd::AccumulateGrad":
-            number = sequence_number(node)
-            at = bisect_right(spans, (number, math.inf)) - 1
-            if at < 0 or number >= spans[at][1]:
+        number = sequence_number(node)
+        at = bisect_right(spans, (number, math.inf)) - 1
+        if at < 0 or number >= spans[at][1]:
+            name = node.name()
+            if name != "torch::autograd::AccumulateGrad":
                 yield name
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import weakref
-from collections.abc import Hashable, Iterator, Mapping
+from collections.abc import Hashable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -60,20 +60,23 @@ class Identities:
 
     def add(self, tensor: Tensor, leaf: bool) -> int:
         """A new value for `tensor`, by which it is known from now on."""
-        key = _key(tensor)
-        index = self._append(tensor, leaf)
-        if tensor.requires_grad:
-            if node_of(tensor) is None:
-                self._kept[index] = tensor
-            edge = edge_of(tensor)
-            if tensor._is_view():
-                self._versions[id(tensor)] = tensor._version
-            if edge is not None:
-                self._edges[index] = edge
-                self._outputs.setdefault(edge[0], {})[edge[1]] = index
-        elif key not in self._known:
-            self._outside[key] = weakref.ref(tensor, lambda _: self._gone(key))
-        self._known[key] = index
+        node = node_of(tensor) if tensor.requires_grad else None
+        index = self._append(tensor, leaf, node)
+        if not tensor.requires_grad:
+            key = _key(tensor)
+            if key not in self._known:
+                self._outside[key] = weakref.ref(tensor, lambda _: self._gone(key))
+            self._known[key] = index
+            return index
+        edge = (node, tensor.output_nr) if node is not None else _gathering(tensor)
+        if edge is not None:
+            self._edges[index] = edge
+            self._outputs.setdefault(edge[0], {})[edge[1]] = index
+        if tensor._is_view():
+            self._versions[id(tensor)] = tensor._version
+        if node is None:
+            self._kept[index] = tensor
+        self._known[_key(tensor) if node is None else edge] = index
         return index
 
     def viewing(self, view: Tensor, base: Tensor) -> int | None:
@@ -86,13 +89,13 @@ class Identities:
 
     def virtual(self, tensor: Tensor) -> int:
         """A new value that has `tensor`'s content, but by which nothing is known."""
-        return self._append(tensor, leaf=False)
+        return self._append(tensor, False, None)
 
-    def _append(self, tensor: Tensor, leaf: bool) -> int:
+    def _append(self, tensor: Tensor, leaf: bool, node: Any) -> int:
         index, kept = len(self.values), snapshot(tensor)
         name, variable, sequence = self._names.name(tensor), "", -1
         if leaf and tensor.requires_grad:
-            if (node := node_of(tensor)) is not None:
+            if node is not None:
                 sequence = sequence_number(node)
             elif not name:
                 variable = self._names.variable(tensor)
@@ -173,6 +176,15 @@ def node_of(tensor: Tensor) -> Any:
         return None
 
 
+def node_name(made: Iterable[Tensor]) -> str:
+    """The name of the first node that made one of the tensors, "" where none has one."""
+    for tensor in made:
+        if (node := node_of(tensor)) is not None:
+            name: str = node.name()
+            return name
+    return ""
+
+
 def edge_of(tensor: Tensor) -> Edge | None:
     """The gradient edge of a tensor, None where it requires no grad.
 
@@ -180,22 +192,27 @@ def edge_of(tensor: Tensor) -> Edge | None:
     """
     if not tensor.requires_grad:
         return None
-    if (node := node_of(tensor)) is not None:
-        return node, tensor.output_nr
-    if tensor._is_view() and not torch.is_grad_enabled():
-        return None
-    if tensor.layout != torch.strided:  # which may have no views
+    node = node_of(tensor)
+    return _gathering(tensor) if node is None else (node, tensor.output_nr)
+
+
+def _gathering(leaf: Tensor) -> Edge | None:
+    """The node that accumulates the gradient of a leaf."""
+    if leaf.layout != torch.strided:  # which may have no views
         with torch.enable_grad():
-            return tensor.clone().grad_fn.next_functions[0]  # type: ignore[union-attr]
-    if not torch.is_grad_enabled():
-        edge = torch.autograd.graph.get_gradient_edge(tensor)
-        return edge.node, edge.output_nr
-    made = tensor.view_as(tensor).grad_fn
-    assert made is not None
-    return made.next_functions[0]
+            return leaf.clone().grad_fn.next_functions[0]  # type: ignore[union-attr]
+    if torch.is_grad_enabled():
+        made = leaf.view_as(leaf).grad_fn
+        assert made is not None
+        return made.next_functions[0]
+    if leaf._is_view():
+        return None
+    edge = torch.autograd.graph.get_gradient_edge(leaf)
+    return edge.node, edge.output_nr
 
 
 def _key(tensor: Tensor) -> Hashable:
-    if tensor.requires_grad and (node := node_of(tensor)) is not None:
-        return node, tensor.output_nr
-    return tensor.requires_grad, id(tensor)
+    if not tensor.requires_grad:
+        return False, id(tensor)
+    node = node_of(tensor)
+    return (True, id(tensor)) if node is None else (node, tensor.output_nr)

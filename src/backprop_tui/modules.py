@@ -14,6 +14,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from .frames import users_frames
+from .private import unseen
 from .tape import Source, Unregistered
 
 _ITEMS = 64
@@ -52,6 +53,10 @@ class Modules:
         """A module is called: if it belongs to an unknown model, the model is known from now on."""
         if not self._discover or module in self._paths:
             return
+        with unseen():
+            self._take_in(module, caller)
+
+    def _take_in(self, module: nn.Module, caller: nn.Module | None) -> None:
         root, variable = _outermost(module)
         named = any(True for _ in module.parameters())
         first = named and not any(prefix == "" for prefix, _ in self._roots)

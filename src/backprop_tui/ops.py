@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from itertools import repeat
 from typing import Any, NamedTuple
 
 import torch
@@ -12,11 +13,11 @@ from torch import Tensor
 from . import calls
 from .frames import source
 from .graph import Graph
-from .identity import Identities, node_of
+from .identity import Identities, node_name, node_of
 from .modules import Modules
 from .private import next_sequence_number, snapshot
 from .rules.implicit import look_again, write_through
-from .tape import Ambient, Op, Scope, Source, map_tensors, tensors
+from .tape import Ambient, Op, Scope, Source, map_items, tensors
 from .windows import window_of
 
 
@@ -80,11 +81,11 @@ class Ops:
         written = None if target is None else self._written(target)
         stale: dict[int, Tensor] = {}
         later = stale if target is None else None
-        inputs, (kept_args, kept_kwargs) = self._keep((args, dict(kwargs)), later)
+        inputs: list[int] = []
+        kept = tuple(self._keep(args, inputs, later))
+        names = dict(zip(kwargs, self._keep(kwargs.values(), inputs, later), strict=True))
         ambient = calls.ambient(name, args)
-        return Pending(
-            name, function, first, inputs, kept_args, kept_kwargs, ambient, written, stale
-        )
+        return Pending(name, function, first, tuple(inputs), kept, names, ambient, written, stale)
 
     def after(self, call: Pending, output: Any, where: Callable[[], Where]) -> None:
         """Put a call that was made on the tape, if it is one that carries tensors."""
@@ -94,51 +95,44 @@ class Ops:
         made_outright = not call.inputs and any(tensor.requires_grad for tensor in results)
         if not results or made_outright:  # a leaf is on the tape from where it is read
             return
-        self._look_at_stale(call, any(tensor.requires_grad for tensor in results))
+        if call.stale:
+            self._look_at_stale(call, any(tensor.requires_grad for tensor in results))
         base = written.base if written is not None else None
         through_view = base is not None and base.requires_grad
         made = self._identities.virtual if through_view else self._made
         known = len(self._identities.values)
-        indices = tuple(map(made, results))
+        indices = [made(result) for result in results]
+        outputs = map(self._identities.content, indices, results, repeat(known))
         # A view that was written to gets its node when the program next reads it: not from us.
         anew = (base,) if base is not None and through_view else results
-        op = self._add(
-            where(),
+        place = where()
+        op = Op(
+            index=len(self.ops),
             name=call.name,
             function=call.function,
             args=call.args,
             kwargs=call.kwargs,
             inputs=call.inputs,
-            outputs=tuple(
-                self._identities.content(index, result, known)
-                for index, result in zip(indices, results, strict=True)
-            ),
-            results=indices,
-            node=next((node.name() for node in map(node_of, anew) if node is not None), ""),
+            outputs=tuple(outputs),
+            results=tuple(indices),
+            node=node_name(anew),
             sequence=call.first,
+            module=place.module,
+            module_type=place.module_type,
+            source=place.source,
+            grad_mode=torch.is_grad_enabled(),
             ambient=call.ambient,
+            scope=place.scope,
         )
+        self._graph.add(op)
         if written is not None and through_view:
             self._scatter(op, written)
 
     def _look_at_stale(self, call: Pending, differentiable: bool) -> None:
-        """Say which values the views were that the call read stale, if it has looked at them."""
+        """Say which values the views were that the call read stale."""
         known = self.read if differentiable else self._identities.outside
         late = {position: known(view) for position, view in call.stale.items()}
         call.inputs = tuple(late.get(position, v) for position, v in enumerate(call.inputs))
-
-    def _add(self, where: Where, **fields: Any) -> Op:
-        op = Op(
-            index=len(self.ops),
-            grad_mode=torch.is_grad_enabled(),
-            module=where.module,
-            module_type=where.module_type,
-            scope=where.scope,
-            source=where.source,
-            **fields,
-        )
-        self._graph.add(op)
-        return op
 
     def _written(self, target: Tensor) -> _Written:
         base = calls.base_of(target)
@@ -164,16 +158,17 @@ class Ops:
         self._implicit(write_through, args, inputs, base, result)
         return result
 
-    def _keep(self, arguments: Any, stale: dict[int, Tensor] | None) -> tuple[tuple[int, ...], Any]:
-        """The values that arguments are, and the same arguments with their tensors kept.
+    def _keep(
+        self, arguments: Iterable[Any], inputs: list[int], stale: dict[int, Tensor] | None
+    ) -> list[Any]:
+        """The arguments with their tensors kept; the values that those are go to `inputs`.
 
         No two of the tensors are one object, so that each stands for its own argument. What is
         found to be `stale` is known once the call was made: only then has the program asked.
         """
-        inputs: list[int] = []
 
         def keep(tensor: Tensor) -> Tensor:
-            if stale is not None and self._identities.stale(tensor):
+            if stale is not None and tensor._is_view() and self._identities.stale(tensor):
                 stale[len(inputs)] = tensor
                 inputs.append(-1)
                 return snapshot(tensor)
@@ -183,8 +178,7 @@ class Ops:
             inputs.append(index)
             return snapshot(tensor) if again else self._identities.content(index, tensor, known)
 
-        kept = map_tensors(keep, arguments)
-        return tuple(inputs), kept
+        return map_items(keep, arguments)
 
     def read(self, tensor: Tensor) -> int:
         """The value that `tensor` is: known, a view regenerated, or new from outside."""
@@ -234,10 +228,8 @@ class Ops:
         result: int,
     ) -> None:
         last = self.ops[-1] if self.ops else None
-        scope = last.scope if last is not None else ()
-        module = last.module if last is not None else ""
-        self._add(
-            Where(module, "", scope, source()),
+        op = Op(
+            index=len(self.ops),
             name=getattr(function, "__name__", ""),
             function=function,
             args=args,
@@ -247,6 +239,12 @@ class Ops:
             results=(result,),
             node="",
             sequence=next_sequence_number(),
+            module=last.module if last is not None else "",
+            module_type="",
+            source=source(),
+            grad_mode=torch.is_grad_enabled(),
             ambient=Ambient(),
+            scope=last.scope if last is not None else (),
             implicit=True,
         )
+        self._graph.add(op)

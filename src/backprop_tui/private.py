@@ -32,6 +32,9 @@ def snapshot(tensor: Tensor) -> Tensor:
             return detached.clone()
 
 
+_address: Callable[[Tensor], int] = torch._C._data_address  # type: ignore[attr-defined]
+
+
 def unchanged(tensor: Tensor, kept: Tensor) -> bool:
     """Whether `kept`, a snapshot of `tensor` from before, still shares its memory.
 
@@ -43,14 +46,11 @@ def unchanged(tensor: Tensor, kept: Tensor) -> bool:
         return False
     if kept.shape != tensor.shape or kept.stride() != tensor.stride():
         return False
-    address: Callable[[Tensor], int] = torch._C._data_address  # type: ignore[attr-defined]
-    return address(kept) == address(tensor)
+    return _address(kept) == _address(tensor)
 
 
-def unseen() -> AbstractContextManager[None]:
-    """Torch calls in this block are the debugger's own: no mode sees them."""
-    disabled: AbstractContextManager[None] = torch._C.DisableTorchFunction()
-    return disabled
+unseen: Callable[[], AbstractContextManager[None]] = torch._C.DisableTorchFunction
+"""``with unseen():`` torch calls in this block are the debugger's own: no mode sees them."""
 
 
 def transforming() -> bool:
@@ -144,19 +144,34 @@ def function_applied(observe: Applied) -> Iterator[None]:
 
 
 @contextmanager
-def patched(owner: Any, name: str, observe: Callable[..., Any]) -> Iterator[None]:
-    """Every ``owner.name(*args)`` here is ``observe(original, *args)``."""
-    original = getattr(owner, name)
+def patched(*patches: tuple[Any, str, Callable[..., Any]]) -> Iterator[None]:
+    """For each (owner, name, observe), ``owner.name(*args)`` here is ``observe(original, *args)``."""
+    undone = []
+    try:
+        for owner, name, observe in patches:
+            original = getattr(owner, name)
+            patch, observers = _stand_in(original)
+            observers.append(observe)
+            setattr(owner, name, patch)
+            undone.append((owner, name, original, observers))
+        yield
+    finally:
+        for owner, name, original, observers in undone:
+            setattr(owner, name, original)
+            observers.pop()
+
+
+@functools.lru_cache(maxsize=256)
+def _stand_in(original: Callable[..., Any]) -> tuple[Callable[..., Any], list[Callable[..., Any]]]:
+    """What takes the place of a function, made once, and whom it tells: the last of them."""
+    observers: list[Callable[..., Any]] = []
 
     @functools.wraps(original)
     def patch(*args: Any, **kwargs: Any) -> Any:
-        return observe(original, *args, **kwargs)
+        # The program may have kept it, as a bound method, until after the block.
+        return observers[-1](original, *args, **kwargs) if observers else original(*args, **kwargs)
 
-    setattr(owner, name, patch)
-    try:
-        yield
-    finally:
-        setattr(owner, name, original)
+    return patch, observers
 
 
 @contextmanager
@@ -226,7 +241,7 @@ def engine_runs(observe: Callable[..., Any]) -> Iterator[None]:
     All of ``Tensor.backward``, ``torch.autograd.backward`` and ``torch.autograd.grad`` end in
     ``torch.autograd._engine_run_backward``, whether a mode is active or not.
     """
-    with patched(torch.autograd, "_engine_run_backward", observe):
+    with patched((torch.autograd, "_engine_run_backward", observe)):
         yield
 
 

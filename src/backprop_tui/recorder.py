@@ -27,6 +27,7 @@ from torch.overrides import TorchFunctionMode
 
 from . import calls
 from .attribution import attributed
+from .calls import Kind
 from .foreach import singles
 from .frames import source
 from .modules import Modules
@@ -60,7 +61,7 @@ class Recorder(TorchFunctionMode):
         self._names = Modules(model, discover)
         self._taping = Taping(self._names)
         self._modules: list[nn.Module] = []
-        self._scopes: list[tuple[Callable[..., Any], Scope]] = []
+        self._scopes: dict[Callable[..., Any], Scope] = {}  # composites that are open
         self._calls = itertools.count(1)
         self._depth = 0
         self._exits = ExitStack()
@@ -98,7 +99,6 @@ class Recorder(TorchFunctionMode):
         self._exits.enter_context(attributed())
         if "torch._dynamo" in sys.modules:  # loading it takes seconds, and torch.compile does it
             self._exits.enter_context(torch.compiler.set_stance("force_eager"))
-        self._exits.enter_context(patched(torch, "compile", self._compile))
         for hook in (
             register_module_forward_pre_hook(self._enter_module),
             register_module_forward_hook(self._leave_module, always_call=True),
@@ -107,11 +107,15 @@ class Recorder(TorchFunctionMode):
         ):
             self._exits.callback(hook.remove)
         self._exits.enter_context(function_applied(self._custom))
-        for owner in (torch.optim.Optimizer, nn.Module):
-            self._exits.enter_context(patched(owner, "zero_grad", self._zero_grad))
-        self._exits.enter_context(patched(torch.optim.Optimizer, "__init__", self._made))
-        self._exits.enter_context(patched(nn.Module, "eval", self._eval))
-        self._exits.enter_context(patched(torch.amp.GradScaler, "unscale_", self._unscale))
+        patches = (
+            (torch, "compile", self._compile),
+            (torch.optim.Optimizer, "zero_grad", self._zero_grad),
+            (nn.Module, "zero_grad", self._zero_grad),
+            (torch.optim.Optimizer, "__init__", self._made),
+            (nn.Module, "eval", self._eval),
+            (torch.amp.GradScaler, "unscale_", self._unscale),
+        )
+        self._exits.enter_context(patched(*patches))
         self._exits.enter_context(clipping(self._clip, self._clamp))
 
     def _fill(self, tape: Tape) -> None:
@@ -130,39 +134,43 @@ class Recorder(TorchFunctionMode):
         kwargs = kwargs or {}
         if transforming():
             return func(*args, **kwargs)
-        name = getattr(func, "__name__", str(func))
-        if name == "__get__":
-            if func not in calls.PROPERTIES:
-                return self._ask(func, args)
-            name = calls.PROPERTIES[func]
-        elif name in calls.QUERIES or (self._taping.stepping and not torch.is_grad_enabled()):
-            if func in calls.ASSIGNED and not self._taping.stepping:
-                self._taping.event(calls.ASSIGNED[func], args[:1], args[1])
-            elif name == "_set_grad_enabled" and not args[0] and not self._taping.stepping:
-                self._taping.event("no_grad", ())
+        name, kind = calls.kind(func)
+        if kind is Kind.GRAD:
+            return self._ask(func, args)
+        if kind is Kind.QUERY or (self._taping.stepping and not torch.is_grad_enabled()):
+            self._look_at_query(func, name, args)
             return func(*args, **kwargs)
-        elif name in calls.EVENTS:
+        if kind is Kind.EVENT:
             self._taping.event(name, args[:1])
             return func(*args, **kwargs)
-        elif func is Tensor.register_hook:
+        if kind is Kind.HOOK:
             return self._taping.hook(*args, **kwargs)
-        elif func in calls.DIFFERENTIATING:
+        if kind is Kind.BACKWARD:
             return self._differentiate(func, args, kwargs)
-        elif self._is_composite(func):
-            self._scopes.append((func, Scope(name, next(self._calls))))
+        if self._is_composite(func):
+            self._scopes[func] = Scope(name, next(self._calls))
             try:
                 with self:
                     return guardless(func)(*args, **kwargs)
             finally:
-                self._scopes.pop()
+                del self._scopes[func]
         return self._call(name, func, func, args, kwargs)
 
     def _ask(self, func: Callable[..., Any], args: tuple[Any, ...]) -> Any:
-        """An attribute that is no op."""
+        """A tensor's `.grad`, which may be None."""
         answer = func(*args)
-        if answer is None and func == calls.GRAD:
+        if answer is None:
             self._taping.event("grad", args)
         return answer
+
+    def _look_at_query(self, func: Callable[..., Any], name: str, args: tuple[Any, ...]) -> None:
+        """A call that computes nothing may still assign, or turn autograd off."""
+        if self._taping.stepping:
+            return
+        if func in calls.ASSIGNED:
+            self._taping.event(calls.ASSIGNED[func], args[:1], args[1])
+        elif name == "_set_grad_enabled" and not args[0]:
+            self._taping.event("no_grad", ())
 
     def _is_composite(self, func: Callable[..., Any]) -> bool:
         """Whether `func` is Python that has no rule of its own, so that its inner ops are the tape.
@@ -172,7 +180,7 @@ class Recorder(TorchFunctionMode):
         return (
             isinstance(func, types.FunctionType)
             and registry.find(func) is None
-            and all(func is not opened for opened, _ in self._scopes)
+            and func not in self._scopes
         )
 
     def _custom(self, function: type, apply: Callable[..., Any], args: Any, kwargs: Any) -> Any:
@@ -221,13 +229,12 @@ class Recorder(TorchFunctionMode):
         return Where(
             self._names.path(module) if module is not None else "",
             type(module).__name__ if module is not None else "",
-            tuple(scope for _, scope in self._scopes),
+            tuple(self._scopes.values()),
             source(),
         )
 
     def _enter_module(self, module: nn.Module, args: Any) -> None:
-        with unseen():
-            self._names.meet(module, self._modules[-1] if self._modules else None)
+        self._names.meet(module, self._modules[-1] if self._modules else None)
         self._modules.append(module)
 
     def _leave_module(self, module: nn.Module, args: Any, output: Any) -> None:

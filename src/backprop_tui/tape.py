@@ -3,11 +3,23 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar, dataclass_transform
 
 from torch import Tensor
+
+
+Made = TypeVar("Made")
+
+
+@dataclass_transform(frozen_default=True, eq_default=False)
+def _recorded(made: type[Made]) -> type[Made]:
+    """Frozen as the type checker has it: what Python does for it would take twice as long.
+
+    They are made by the thousand while the program waits.
+    """
+    return dataclass(slots=True, eq=False)(made)
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +32,7 @@ class Source:
     caller: Source | None = None
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@_recorded
 class Value:
     """One tensor of the tape, across all the ops that read it.
 
@@ -69,7 +81,7 @@ class Scope(NamedTuple):
     call: int  # tells two calls of one function apart
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@_recorded
 class Op:
     """One call of a public torch function.
 
@@ -235,10 +247,15 @@ def map_tensors(function: Callable[[Tensor], Any], tree: Any) -> Any:
     if isinstance(tree, Tensor):
         return function(tree)
     if isinstance(tree, tuple):
-        items = [map_tensors(function, item) for item in tree]
+        items = map_items(function, tree)
         return type(tree)(*items) if hasattr(tree, "_fields") else tuple(items)
     if isinstance(tree, list):
-        return [map_tensors(function, item) for item in tree]
+        return map_items(function, tree)
     if isinstance(tree, dict):
         return {key: map_tensors(function, item) for key, item in tree.items()}
     return tree
+
+
+def map_items(function: Callable[[Tensor], Any], items: Iterable[Any]) -> list[Any]:
+    """`map_tensors` of each item."""
+    return [item if type(item) in _ATOMS else map_tensors(function, item) for item in items]
