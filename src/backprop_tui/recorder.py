@@ -2,26 +2,20 @@
 
 from __future__ import annotations
 
-import functools
 import gc
 import itertools
 import sys
 import types
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from inspect import signature
 from types import TracebackType
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 from torch.nn.modules.module import (
     register_module_forward_hook,
     register_module_forward_pre_hook,
-)
-from torch.optim.optimizer import (
-    register_optimizer_step_post_hook,
-    register_optimizer_step_pre_hook,
 )
 from torch.overrides import TorchFunctionMode
 
@@ -32,15 +26,16 @@ from .foreach import singles
 from .frames import source
 from .modules import Modules
 from .ops import Where
-from .private import clipping, function_applied, guardless, patched, transforming, unseen
+from .private import function_applied, guardless, patched, transforming, unseen
 from .rules import registry
 from .tape import Scope, Tape, tensors
 from .taping import Taping
+from .training import TrainingEvents
 
 _ALLOCATIONS = 50_000  # objects that are made before Python looks for garbage among them
 
 
-class Recorder(TorchFunctionMode):
+class Recorder(TrainingEvents, TorchFunctionMode):
     """Records on `tape` everything that torch's public functions do while it is entered.
 
     Args:
@@ -102,21 +97,11 @@ class Recorder(TorchFunctionMode):
         for hook in (
             register_module_forward_pre_hook(self._enter_module),
             register_module_forward_hook(self._leave_module, always_call=True),
-            register_optimizer_step_pre_hook(self._before_step),
-            register_optimizer_step_post_hook(self._after_step),
         ):
             self._exits.callback(hook.remove)
         self._exits.enter_context(function_applied(self._custom))
-        patches = (
-            (torch, "compile", self._compile),
-            (torch.optim.Optimizer, "zero_grad", self._zero_grad),
-            (nn.Module, "zero_grad", self._zero_grad),
-            (torch.optim.Optimizer, "__init__", self._made),
-            (nn.Module, "eval", self._eval),
-            (torch.amp.GradScaler, "unscale_", self._unscale),
-        )
-        self._exits.enter_context(patched(*patches))
-        self._exits.enter_context(clipping(self._clip, self._clamp))
+        self._exits.enter_context(patched((torch, "compile", self._compile)))
+        self._watch_training(self._exits)
 
     def _fill(self, tape: Tape) -> None:
         self._taping.fill(tape)
@@ -241,86 +226,11 @@ class Recorder(TorchFunctionMode):
         if self._modules:  # empty where the recording began inside a module
             self._modules.pop()
 
-    def _before_step(self, optimizer: torch.optim.Optimizer, args: Any, kwargs: Any) -> Any:
-        """``optimizer.step(…)``; a closure makes the gradients, so the step begins after it."""
-        given = signature(type(optimizer).step).bind(*args, **kwargs)
-        closure = given.arguments.get("closure")
-        if closure is None:
-            self._keep(optimizer)
-            return None
-
-        @functools.wraps(closure)
-        def evaluated() -> Any:
-            self._taping.after_step()  # what followed an earlier call of it, as in LBFGS
-            loss = closure()
-            if self._watches():
-                self._keep(optimizer)
-            return loss
-
-        given.arguments["closure"] = evaluated
-        return given.args, given.kwargs
-
-    def _keep(self, optimizer: torch.optim.Optimizer) -> None:
-        with unseen():
-            self._taping.before_step(optimizer)
-
-    def _after_step(self, optimizer: torch.optim.Optimizer, args: Any, kwargs: Any) -> None:
-        self._taping.after_step()
-
     def _compile(self, call: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         """``torch.compile(…)``, whose code is recorded as Python that is not compiled."""
         if self._depth:
             self._exits.enter_context(torch.compiler.set_stance("force_eager"))
         return call(*args, **kwargs)
-
-    def _zero_grad(self, call: Callable[..., Any], owner: Any, *args: Any, **kwargs: Any) -> Any:
-        """``owner.zero_grad(…)`` of an optimizer or a module."""
-        if self._watches():
-            self._note("zero_grad", owner)
-        return call(owner, *args, **kwargs)
-
-    def _made(self, call: Callable[..., Any], optimizer: Any, *args: Any, **kwargs: Any) -> None:
-        """``Optimizer(…)``."""
-        call(optimizer, *args, **kwargs)
-        if self._watches():
-            self._note("optimizer", optimizer)
-
-    def _eval(self, call: Callable[..., Any], module: nn.Module) -> Any:
-        """``module.eval()``."""
-        if self._watches():
-            with unseen():
-                self._taping.event("eval", ())
-        return call(module)
-
-    def _unscale(self, call: Callable[..., Any], scaler: Any, optimizer: Any) -> None:
-        """``scaler.unscale_(optimizer)``, by the program or by the scaler's own step."""
-        if self._watches():
-            self._note("unscale", optimizer)
-        call(scaler, optimizer)
-
-    def _clip(
-        self, parameters: Sequence[Tensor], norm: Tensor, max_norm: float, order: float
-    ) -> None:
-        if self._watches():
-            with unseen():
-                self._taping.event("clip", parameters, norm, max_norm, order)
-
-    def _clamp(self, parameters: Sequence[Tensor], clip_value: float) -> None:
-        if self._watches():
-            with unseen():
-                self._taping.event("clip_value", parameters, None, clip_value)
-
-    def _note(self, kind: str, owner: nn.Module | torch.optim.Optimizer) -> None:
-        with unseen():
-            if isinstance(owner, nn.Module):
-                held = list(owner.parameters())
-            else:
-                held = [p for group in owner.param_groups for p in group["params"]]
-            self._taping.event(kind, held)
-
-    def _watches(self) -> bool:
-        """Whether what a patch reports is recorded."""
-        return True
 
 
 @contextmanager

@@ -9,7 +9,6 @@ from typing import Any, NamedTuple, TypeVar, dataclass_transform
 
 from torch import Tensor
 
-
 Made = TypeVar("Made")
 
 
