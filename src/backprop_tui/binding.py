@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import functools
 import inspect
 import traceback
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,41 +16,26 @@ from .tape import tensors
 Arguments = tuple[tuple[Any, ...], dict[str, Any]]
 
 
-@functools.lru_cache(maxsize=1024)
-def _signature(function: Callable[..., Any]) -> inspect.Signature:
-    """The signature that binds an op's arguments to its rule's names."""
-    return inspect.signature(function)
-
-
-@functools.lru_cache(maxsize=1024)
-def _plain_names(function: Callable[..., Any]) -> tuple[str, ...]:
-    """The parameters of a function that takes no * or **; else nothing."""
-    parameters = _signature(function).parameters.values()
-    starred = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
-    if any(parameter.kind in starred for parameter in parameters):
-        return ()
-    return tuple(parameter.name for parameter in parameters)
-
-
 def bound(rule: Rule, arguments: Arguments) -> dict[str, Any]:
     """The rule's names for an op's arguments; those of a ``*name`` are their positions."""
     args, kwargs = arguments
-    plain = _plain_names(rule.function)
-    if plain and not kwargs:
-        return dict(zip(plain, args, strict=False))
-    parameters = _signature(rule.function).parameters.values()
+    if rule.names:
+        given = dict(zip(rule.names, args, strict=False))
+        named = rule.keywords(kwargs)
+        return given | {name: named[name] for name in rule.names if name in named}
+    parameters = rule.signature.parameters.values()
     kinds = [parameter.kind for parameter in parameters]
     if inspect.Parameter.VAR_POSITIONAL in kinds:
         named = [p.name for p in parameters][: kinds.index(inspect.Parameter.VAR_POSITIONAL)]
         names = named + [str(position) for position in range(len(named), len(args))]
         return dict(zip(names, args, strict=False))
-    return dict(_signature(rule.function).bind(*args, **rule.keywords(kwargs)).arguments)
+    return dict(rule.signature.bind(*args, **rule.keywords(kwargs)).arguments)
 
 
 def answered(rule: Rule, given: Mapping[str, Any], answer: Sequence[Any]) -> dict[str, Any]:
     """The rule's names -> what its backward returned for them, in the order of its signature."""
     starred = any(name.isdigit() for name in given)
-    names: Iterable[str] = given if starred else _signature(rule.function).parameters
+    names: Iterable[str] = given if starred else rule.signature.parameters
     return dict(zip(names, answer, strict=False))
 
 

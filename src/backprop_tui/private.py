@@ -145,7 +145,7 @@ def function_applied(observe: Applied) -> Iterator[None]:
 
 @contextmanager
 def patched(*patches: tuple[Any, str, Callable[..., Any]]) -> Iterator[None]:
-    """For each (owner, name, observe), ``owner.name(*args)`` here is ``observe(original, *args)``."""
+    """Of each (owner, name, observe), ``owner.name(*args)`` is ``observe(original, *args)``."""
     undone = []
     try:
         for owner, name, observe in patches:

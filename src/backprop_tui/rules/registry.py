@@ -7,6 +7,7 @@ the way in and out; for real values nothing changes.
 
 from __future__ import annotations
 
+import functools
 import inspect
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -81,11 +82,25 @@ class Rule:
     targets: tuple[Callable[..., Any], ...]
     samples: Samples
 
+    @functools.cached_property
+    def signature(self) -> inspect.Signature:
+        """The function's; to ask Python for it takes longer than many a rule."""
+        return inspect.signature(self.function)
+
+    @functools.cached_property
+    def names(self) -> tuple[str, ...]:
+        """The function's parameters, if it takes no * or **; else nothing."""
+        parameters = self.signature.parameters.values()
+        starred = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
+        if any(parameter.kind in starred for parameter in parameters):
+            return ()
+        return tuple(parameter.name for parameter in parameters)
+
     def keywords(self, kwargs: Mapping[str, Any]) -> dict[str, Any]:
         """A call's keyword arguments under the rule's own names: ``axis=0`` is ``dim=0``."""
         if not kwargs:
             return {}
-        own = inspect.signature(self.function).parameters
+        own = self.signature.parameters
         return {key if key in own else NUMPY_NAMES.get(key, key): kwargs[key] for key in kwargs}
 
 
