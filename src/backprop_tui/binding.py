@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import traceback
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,9 +20,8 @@ def bound(rule: Rule, arguments: Arguments) -> dict[str, Any]:
     """The rule's names for an op's arguments; those of a ``*name`` are their positions."""
     args, kwargs = arguments
     if rule.names:
-        given = dict(zip(rule.names, args, strict=False))
-        named = rule.keywords(kwargs)
-        return given | {name: named[name] for name in rule.names if name in named}
+        given = {**dict(zip(rule.names, args, strict=False)), **rule.keywords(kwargs)}
+        return {name: given[name] for name in rule.names if name in given}
     parameters = rule.signature.parameters.values()
     kinds = [parameter.kind for parameter in parameters]
     if inspect.Parameter.VAR_POSITIONAL in kinds:
