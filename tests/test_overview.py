@@ -96,6 +96,32 @@ def test_an_op_without_a_rule_has_no_inside(tape):
     assert overview.into(call) is None
 
 
+def test_a_rule_that_fails_is_said_to_where_it_was_needed():
+    class Same(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx, x):
+            return x.clone()
+
+        @staticmethod
+        def backward(ctx, dy):
+            return dy
+
+    @bp.rule(Same, samples=lambda make: [bp.sample(make(3))])
+    def same(x):
+        def backward(dy):
+            raise ValueError("no such luck")
+
+        return x, backward
+
+    with bp.record() as tape:
+        Same.apply(torch.ones(3, requires_grad=True)).sum().backward()
+    trace = Overview(tape, 0, "same", 1).judge()
+    group = next(g for g in trace.groups if g.op == "Same" and g.phase == "backward")
+    step = trace.steps[group.steps[0]]
+    assert group.rule is None and group.isolated.verdict is not Verdict.EXACT
+    assert "Its rule failed: same (test_overview.py:" in step.note and "no such luck" in step.note
+
+
 def test_several_backwards_are_several_iterations():
     model = nn.Linear(3, 1)
     with bp.record(model) as tape:

@@ -72,7 +72,9 @@ class Outline:
         for op in reversed(judged.ops):
             isolated = replace(unchecked(), verdict=judged.isolated[op.index])
             steps = back.steps(op, len(self.steps), len(self.groups))
-            self._place(op, "backward", steps, isolated)
+            if failure := judged.failures.get(op.index):
+                steps = [replace(step, note=f"Its rule failed: {failure}") for step in steps]
+            self._place(op, "backward", steps, isolated, failed=bool(failure))
 
     def _forward(self, op: Op, phase: str) -> None:
         """One op, one step: what torch computed."""
@@ -124,8 +126,15 @@ class Outline:
             Group(len(self.groups), "backward", "", title, "seed", None, source, "", None, steps)
         )
 
-    def _place(self, op: Op, phase: str, steps: list[Step], isolated: Comparison | None) -> None:
-        rule = registry.find(op.function)
+    def _place(
+        self,
+        op: Op,
+        phase: str,
+        steps: list[Step],
+        isolated: Comparison | None,
+        failed: bool = False,
+    ) -> None:
+        rule = None if failed else registry.find(op.function)
         self.steps += steps
         self.groups.append(
             Group(
