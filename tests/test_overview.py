@@ -191,3 +191,22 @@ def test_nothing_to_show_is_said():
         pass
     with pytest.raises(UserError, match="no operation"):
         tape.show()
+
+
+def test_the_infinity_of_a_mask_is_no_fault_and_that_of_a_logarithm_is():
+    scores = torch.randn(3, 3, requires_grad=True)
+    additive = torch.zeros(3, 3).index_fill(1, torch.tensor(2), -torch.inf)
+    with bp.record() as tape:
+        masked = scores.masked_fill(torch.ones(3, 3).triu(1) > 0, -torch.inf)
+        joined = torch.cat([masked + additive])
+        zeros = (scores - scores).log()
+        joined.softmax(-1).square().sum().backward()
+        del zeros
+    trace = Overview(tape, 0, "masks", 1).trace
+    found = {step.name: step.health for step in (*trace.given, *trace.steps) if step.health}
+    assert {found[name] for name in ("masked", "joined")} == {"-inf"}
+    assert found["zeros"] == "inf"
+    inside = Overview(tape, 0, "masks", 1).into(
+        next(o.index for o in tape.ops if o.name == "softmax")
+    )
+    assert inside is not None and not any(step.health in ("NaN", "inf") for step in inside.steps)

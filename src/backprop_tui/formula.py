@@ -31,6 +31,7 @@ _SIGNS: dict[type[ast.AST], tuple[str, int]] = {
     ast.Pow: ("^", 6),
 }
 _UNARY, _ATOM = 5, 9
+_NUMBERS = {"inf": "∞", "nan": "NaN", "pi": "π"}
 _TRANSPOSED = {"T", "mT", "H", "mH", "t"}
 # They do not change what is meant.
 _SILENT = {"to", "contiguous", "clone", "unbroadcast", "as_dtype"}
@@ -111,6 +112,8 @@ class _Writer:
                 return self._binary(left, op, right)
             case ast.UnaryOp(op=ast.USub(), operand=operand):
                 return f"−{self._inside(operand, _UNARY)}", _UNARY
+            case ast.Attribute(value=ast.Name(id="math"), attr=attr) if attr in _NUMBERS:
+                return _NUMBERS[attr], _ATOM
             case ast.Attribute(value=value, attr=attr) if attr in _TRANSPOSED:
                 return f"{self._inside(value, _ATOM)}ᵀ", _ATOM
             case ast.IfExp() if (taken := self._taken(node)) is not None:

@@ -6,6 +6,7 @@ import ast
 import functools
 import inspect
 import linecache
+import math
 import sys
 import textwrap
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -41,6 +42,12 @@ class Line:
     statement: ast.stmt
     reads: Mapping[str, Any]
     value: Tensor
+
+    @property
+    def operands(self) -> tuple[Any, ...]:
+        """What it was computed from: the values it read, and a −∞ that it names."""
+        named = (-math.inf,) if "-math.inf" in self.text else ()
+        return (*self.reads.values(), *named)
 
 
 def trace(function: Callable[..., Any], *args: Any, **kwargs: Any) -> tuple[list[Line], Any]:

@@ -97,6 +97,7 @@ class Outline:
             formula=f"{name} = {call(op, [within(read, op.module) for read in reads])}",
             algebra=f"{shapes} → {shape_text(output)}",
             reads=tuple(map(identifier, reads)),
+            operands=(*tensors((op.args, op.kwargs)), *op.args, *op.kwargs.values()),
         )
         self._place(op, phase, [step], None)
 
@@ -150,6 +151,7 @@ class Outline:
                 steps=tuple(step.index for step in steps),
                 headings=self._headings(op),
                 call=op.index,
+                node=op.node,
             )
         )
 

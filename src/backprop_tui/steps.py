@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -45,6 +45,7 @@ class Step:
         line: the rule's line; None for what no rule computes, such as dL/dloss = 1.
         names: the rule's own names -> names on the screen ("dy" -> "re"), as the line read them.
         reads: the names on the screen that it was computed from.
+        operands: what an op was called with, where no line stands for it.
     """
 
     index: int
@@ -60,12 +61,13 @@ class Step:
     line: Line | None = None
     names: Mapping[str, str] = field(default_factory=dict)
     reads: tuple[str, ...] = ()
+    operands: tuple[Any, ...] = ()
     twin: Twin | None = None
 
     @cached_property
     def health(self) -> str:
-        """``NaN``, ``inf`` or ``zero`` where the value is that; looked for once, when asked."""
-        return health(self.value)
+        """As `health` says; looked for once, when asked."""
+        return health(self.value, self.line.operands if self.line else self.operands)
 
 
 @dataclass(frozen=True)
@@ -86,7 +88,8 @@ class Group:
     """One op visited in one phase: a foldable heading over its steps.
 
     `isolated` judges the op alone: its rule fed with autograd's own incoming cotangent.
-    `formula` is PyTorch's own derivative, a line for each argument, on the way back.
+    `formula` is PyTorch's own derivative, a line for each argument, on the way back; it is that
+    of `node`, the last of what autograd made where an op is made of several.
     `headings` are those that it stands under, the outermost first, and `call` is the op's
     number on the tape.
     """
@@ -103,6 +106,7 @@ class Group:
     steps: tuple[int, ...]
     headings: tuple[Heading, ...] = ()
     call: int | None = None
+    node: str = ""
 
 
 @dataclass(frozen=True)
@@ -117,8 +121,8 @@ class Given:
 
     @cached_property
     def health(self) -> str:
-        """As a step's."""
-        return health(self.value)
+        """As a step's; a −∞ that is given is a mask's."""
+        return health(self.value, (-math.inf,))
 
 
 @dataclass(frozen=True)
@@ -186,19 +190,32 @@ class Trace:
         return names | {"torch": torch}  # which is also what a twin may be called
 
 
-def health(value: Tensor) -> str:
+def health(value: Tensor, operands: Iterable[Any] = ()) -> str:
     """``NaN``, ``inf`` or ``zero`` if a tensor of real or complex numbers holds any, or all, of it.
 
-    NaN comes before inf; what is sound, or no such tensor, has an empty string.
+    NaN comes before inf; what is sound, or no such tensor, has an empty string. A −∞ that was
+    there already, in one of the `operands`, is no alarm but ``-inf``: masks are made of it.
     """
-    if not (value.is_floating_point() or value.is_complex()) or not value.numel():
-        return ""
+    low, high = _extremes(value)
+    if math.isnan(low):
+        return "NaN"
+    if math.isinf(high):
+        return "inf"
+    if math.isinf(low):
+        return "-inf" if any(_extremes(part)[0] == low for part in operands) else "inf"
+    return "zero" if low == high == 0 else ""
+
+
+def _extremes(value: Any) -> tuple[float, float]:
+    """The smallest and the largest number of a tensor; (1, 1) of what holds no numbers."""
+    if isinstance(value, float):
+        return value, value
+    if not isinstance(value, Tensor) or not value.numel():
+        return 1.0, 1.0
+    if not (value.is_floating_point() or value.is_complex()):
+        return 1.0, 1.0
     dense = value.detach() if value.layout is torch.strided else value.detach().to_dense()
     if dense.is_complex():
         dense = torch.view_as_real(dense.resolve_conj())
     low, high = map(float, torch.aminmax(dense))  # a NaN among the elements is both
-    if math.isnan(low):
-        return "NaN"
-    if math.isinf(low) or math.isinf(high):
-        return "inf"
-    return "" if low or high else "zero"
+    return low, high

@@ -266,6 +266,7 @@ def _group_of(op: Op, phase: str, visit: Visit) -> Group:
         isolated=None,
         steps=(),
         call=op.index,
+        node=op.node,
     )
 
 

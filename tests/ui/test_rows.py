@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 import torch
 
@@ -70,6 +72,15 @@ def test_a_summary_says_what_is_not_finite() -> None:
     assert "inf" in render.summary(value, 40, DARK).plain
     assert render.summary(value[3:5], 40, DARK).plain.startswith("!")
     assert render.summary(torch.empty(0, 3), 40, DARK).plain == "empty"
+
+
+def test_the_infinity_of_a_mask_is_said_calmly() -> None:
+    value = torch.ones(100)
+    value[3] = -math.inf
+    assert render.summary(value, 40, DARK).plain.startswith(" -inf ")
+    assert render.summary(value[3:5], 40, DARK).plain.startswith("−")
+    calm, alarm = (render.nonfinite_style(item, DARK) for item in (-math.inf, math.inf))
+    assert calm != alarm == render.nonfinite_style(math.nan, DARK)
 
 
 def test_heat_tells_the_sign_apart_in_every_theme() -> None:

@@ -45,7 +45,10 @@ def attention(query, key, value, attn_mask, dropout_p, is_causal, scale):
     come ∂L/∂Q = dS·K/√d and ∂L/∂K = dSᵀ·Q/√d. What is masked has P = 0 and receives nothing.
     """
     scores = query @ key.mT * scale
-    scores = masked(scores, attn_mask, is_causal)
+    if attn_mask is not None and attn_mask.dtype != torch.bool:
+        scores = scores + attn_mask
+    elif is_causal or attn_mask is not None:
+        scores = scores.masked_fill(hidden(scores, attn_mask), -math.inf)
     weights = scores.softmax(-1)
     if attn_mask is not None:
         weights = torch.where(weights.isnan() & (scores == -math.inf), 0, weights)
@@ -72,16 +75,11 @@ def attention(query, key, value, attn_mask, dropout_p, is_causal, scale):
     return y, backward
 
 
-def masked(scores, attn_mask, is_causal):
-    """The scores, −∞ where a query must not look; a mask of numbers is added to them."""
-    if is_causal:
-        allowed = torch.ones(scores.shape[-2:], dtype=torch.bool, device=scores.device).tril()
-        scores = scores.masked_fill(~allowed, -math.inf)
-    if attn_mask is None:
-        return scores
-    if attn_mask.dtype == torch.bool:
-        return scores.masked_fill(~attn_mask, -math.inf)
-    return scores + attn_mask
+def hidden(scores, attn_mask):
+    """Where a query must not look: what the mask forbids, or without one what comes later."""
+    if attn_mask is not None:
+        return ~attn_mask
+    return torch.ones(scores.shape[-2:], dtype=torch.bool, device=scores.device).triu(1)
 
 
 def grouped_attention(query, key, value, attn_mask, dropout_p, is_causal, scale):

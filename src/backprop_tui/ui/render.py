@@ -88,15 +88,17 @@ def matrix_row(value: Tensor, row: int, room: int, palette: Palette) -> Text:
     out = Text()
     for item in flat[row].tolist()[:fitting]:
         finite = math.isfinite(abs(item))
-        style = heat(level(item, scale), palette) if finite else fault_style(palette)
+        style = heat(level(item, scale), palette) if finite else nonfinite_style(item, palette)
         out.append(_cell(item, width), style)
     if fitting < columns:
         out.append("…", palette.muted)
     return out
 
 
-def fault_style(palette: Palette) -> Style:
-    """How NaN and infinity look, wherever they are."""
+def nonfinite_style(item: float | complex, palette: Palette) -> Style:
+    """How NaN and infinity look, wherever they are; −∞ is calm, for masks are made of it."""
+    if item == -math.inf:
+        return Style(color=palette.muted)
     return Style(color=palette.on_accent, bgcolor=palette.bad, bold=True)
 
 
@@ -166,15 +168,17 @@ def sparks(value: Tensor, palette: Palette) -> Text:
         if math.isfinite(item):
             out.append(bar, colour)
         else:
-            out.append("!", fault_style(palette))
+            out.append("−" if item < 0 else "!", nonfinite_style(item, palette))
     return out
 
 
 def nonfinite(value: Tensor) -> str:
-    """``inf`` or ``NaN`` if the tensor holds any (NaN first), else an empty string."""
+    """``NaN``, ``inf`` or ``-inf`` if the tensor holds any, in this order; else an empty string."""
     if not (value.is_floating_point() or value.is_complex()) or bool(value.isfinite().all()):
         return ""
-    return "NaN" if bool(value.isnan().any()) else "inf"
+    if bool(value.isnan().any()):
+        return "NaN"
+    return "-inf" if not value.is_complex() and bool((value < math.inf).all()) else "inf"
 
 
 def summary(value: Tensor, room: int, palette: Palette) -> Text:
@@ -185,7 +189,9 @@ def summary(value: Tensor, room: int, palette: Palette) -> Text:
         return sparks(value, palette)
     out = Text()
     if fault := nonfinite(value):
-        out.append(f" {fault} ", fault_style(palette))
+        out.append(
+            f" {fault} ", nonfinite_style(-math.inf if fault == "-inf" else math.nan, palette)
+        )
     out.append(histogram(value), palette.formula)
     if not fault:
         out.append(f" ‖{number(float(_wide(value).norm()), 7)}‖", palette.muted)

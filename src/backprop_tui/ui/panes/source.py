@@ -183,7 +183,8 @@ def derivation(step: Step, group: Group, look: Palette) -> Text:
     if step.note:
         out.append(f"\n{step.note}", look.text)
     if group.formula:
-        out.append(f"\nPyTorch: {group.formula.replace(chr(10), ' · ')}", look.muted)
+        said = group.formula.replace("\n", " · ")
+        out.append(f"\nPyTorch's {group.node}: {said}", look.muted)
     return out
 
 
