@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import pytest
 import torch
+import torch.nn.functional as F
 
-from backprop_tui.torch_formulas import formula_of
+import backprop_tui as bp
+from backprop_tui.torch_formulas import formula_of, formula_of_op
 
 X = torch.rand(3, 3, requires_grad=True)
 
@@ -29,7 +31,18 @@ def test_an_unknown_node_has_none():
     assert formula_of("MyFunctionBackward") == ""
 
 
+def formulas(function, *args):
+    with bp.record() as tape:
+        function(*args)
+    return [formula_of_op(op) for op in tape.ops]
+
+
 def test_the_reshape_that_ends_an_op_is_not_its_formula():
-    node = torch.nn.functional.linear(X.expand(2, 3, 3), X).grad_fn.name()
-    assert formula_of(node) and not formula_of(node, "linear")
-    assert formula_of(node, "reshape")
+    assert formulas(F.linear, X.expand(2, 3, 3), X)[-1] == ""
+    assert "reshape" in formulas(torch.reshape, X, (9,))[-1]
+
+
+def test_a_composite_has_no_formula_and_a_linear_layer_has_that_of_its_product():
+    assert formulas(F.scaled_dot_product_attention, X, X, X)[-1] == ""
+    assert "mm" in formulas(F.linear, X, X)[-1]
+    assert "nll_loss_backward" in formulas(F.cross_entropy, X, torch.tensor([0, 1, 2]))[-1]

@@ -87,9 +87,9 @@ class Op:
     `args` and `kwargs` hold snapshots of the tensors as the call read them, and
     `outputs` those it returned (or wrote, when it works in place). `inputs` and `results`
     are the indices of the same tensors in `Tape.values`, in the order of
-    `tensors((args, kwargs))`. `node` is the name of the node that autograd made for it
-    ("AddmmBackward0"), "" for none; its own nodes are numbered from `sequence` on, up to that of
-    the next op. `scope` holds the composites that it ran inside, from the
+    `tensors((args, kwargs))`. `node` is the name of the node that autograd made for it, the
+    last of its `nodes` ("AddmmBackward0"), "" for none; they are numbered from `sequence` on,
+    up to that of the next op. `scope` holds the composites that it ran inside, from the
     outermost in. An `implicit` op was not called by the program: a view looked at again
     after its base was written to, or the write itself as the base sees it.
     """
@@ -104,6 +104,7 @@ class Op:
     results: tuple[int, ...]
     node: str
     sequence: int
+    nodes: int
     module: str
     module_type: str
     source: Source | None

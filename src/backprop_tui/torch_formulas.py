@@ -12,25 +12,31 @@ from typing import Any
 
 import yaml
 
+from .tape import Op
+
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
+_OF_ONE_OP = 3  # nodes of a linear layer: its product, and what turns its weight
 _RESHAPES = {"ViewBackward0", "UnsafeViewBackward0", "ReshapeAliasBackward0"}
 _RESHAPING = {"view", "view_as", "reshape", "reshape_as", "flatten", "unflatten", "ravel"}
 
 
-def formula_of(node: str, op: str = "") -> str:
+def formula_of_op(op: Op) -> str:
+    """PyTorch's formula of an op; "" of a composite, whose last node says little of it.
+
+    So says a reshape that an op of more dimensions ends in.
+    """
+    reshaped = op.node in _RESHAPES and op.name not in _RESHAPING
+    return "" if op.nodes > _OF_ONE_OP or reshaped else formula_of(op.node)
+
+
+def formula_of(node: str) -> str:
     """``self: threshold_backward(grad, result, 0)`` for "ReluBackward0"; "" where unknown.
 
     The formulas are those of the installed torch: its wheel carries ``derivatives.yaml``,
     from which its autograd is generated.
-
-    Args:
-        op: its name, where known: a linear op of more than two dimensions ends in a reshape,
-            whose formula says nothing of it.
     """
-    if op and node in _RESHAPES and op not in _RESHAPING:
-        return ""
     return "\n".join(f"{name}: {text}" for name, text in _formulas().get(node, {}).items())
 
 

@@ -17,7 +17,7 @@ from .lines import Line, needed, returned, trace
 from .naming import Names, Naming
 from .steps import Given, Gradient, Group, Step, Trace, Twin
 from .tape import Backward, Op, Tape, tensors
-from .torch_formulas import formula_of
+from .torch_formulas import formula_of_op
 from .updating import Updating
 from .witness import Witness
 
@@ -197,7 +197,7 @@ class _Walker(Updating):
         for target in wanted.keys() - last.keys():
             self._names.hand_through(wanted[target], scope.get(target, target))
         isolated = self._witness.isolated(op)
-        self._place(replace(group, isolated=isolated, formula=formula_of(op.node)), steps)
+        self._place(replace(group, isolated=isolated, formula=formula_of_op(op)), steps)
 
     def _wanted(self, visit: Visit) -> dict[str, int]:
         """The names that backward returns for inputs that need a gradient -> those inputs."""
