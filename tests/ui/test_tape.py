@@ -212,7 +212,7 @@ async def test_the_source_pane_shows_the_users_own_function_then_the_rule(tape: 
         assert any("▶" in line and "F.cross_entropy(" in line for line in code)
         await screen.press("i", "s")
         rule = screen.debugger.query_one(CodeView)
-        assert "def cross_entropy(" in rule._plain[0]
+        assert "def class_entropy(" in rule._plain[0]
 
 
 async def test_the_ledger_tells_the_uses_of_a_shared_weight_apart() -> None:

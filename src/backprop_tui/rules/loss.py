@@ -146,7 +146,10 @@ def cross_entropy(
 
 
 def distribution_entropy(input, target, weight, reduction, label_smoothing):
-    """The cross entropy against given distributions; its mean is over the examples."""
+    """The cross entropy −Σ q·ln p against given distributions: ∂L/∂x = p·Σq − q.
+
+    Its mean is over the examples.
+    """
     dim = 1 if input.dim() > 1 else 0
     classes = input.shape[dim]
     w = 1 if weight is None else along(weight, input, dim)
@@ -175,9 +178,9 @@ def distribution_entropy(input, target, weight, reduction, label_smoothing):
 
 
 def class_entropy(input, target, weight, ignore_index, reduction, label_smoothing):
-    """The cross entropy against class numbers: q is 1 at the class and 0 elsewhere.
+    """The cross entropy −w·ln p of the right class: q is w there and 0 elsewhere.
 
-    Its mean is over the weights of the classes that were aimed at.
+    So ∂L/∂x = w·p, less w at the class. Its mean is over the weights w.
     """
     dim = 1 if input.dim() > 1 else 0
     kept = target != ignore_index
