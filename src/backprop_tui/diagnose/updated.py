@@ -11,20 +11,28 @@ from torch import Tensor
 from ..backward import ambient
 from ..fallback import run_op
 from ..finding import Finding, Severity
-from ..tape import Op, Source, Tape, map_tensors, tensors
+from ..tape import Op, Source, map_tensors, tensors
 from .examined import Examined, Kept
-from .given import Given, is_borrowed, near, passes_before, updates_by_hand
+from .given import Given, given_at, is_borrowed, near, passes_before, updates_by_hand
 from .untrained import called
 from .words import line_of, listed
 
 
 class Written(NamedTuple):
-    """An update by hand: the op, the weight `before` it, and autograd's gradient of that."""
+    """An update: the weight `before` it and `after`, and autograd's gradient of the former.
 
-    op: Op
+    Attributes:
+        at: how many ops the tape held when it was done; `passes`, how many passes.
+    """
+
+    source: Source | None
+    value: int
     name: str
     before: Tensor
+    after: Tensor
     given: Given
+    at: int
+    passes: int
 
 
 class Drift(NamedTuple):
@@ -36,7 +44,7 @@ class Drift(NamedTuple):
 
 
 class Updates(Kept):
-    """The updates by hand since the last backward pass.
+    """The updates since the last backward pass.
 
     Attributes:
         lines: those that ran before the first update of all, so that they follow none.
@@ -51,19 +59,19 @@ class Updates(Kept):
 def updated_first(examined: Examined) -> Iterator[Finding]:
     """Gradients by hand after the update.
 
-    A program subtracts autograd's gradients from its weights in place, and what it computes from
-    the weights before the next forward pass is none of those gradients. It is computed once
-    more from the weights as they were before: if that gives autograd's gradient, it is the
-    update that came too early. A warning: the training itself is right.
+    A program subtracts autograd's gradients from its weights in place, or an optimizer does, and
+    what it computes from the weights before the next forward pass is none of those gradients. It
+    is computed once more from the weights as they were before: if that gives autograd's gradient,
+    it is the update that came too early. A warning: the training itself is right.
     """
     tape, known = examined.tape, examined.memory.of(Updates)
-    mine = [_written(tape, op, given) for op, given in updates_by_hand(examined)]
-    mine = [written for written in mine if is_borrowed(examined, written.op.inputs[1:])]
+    mine = [*_by_hand(examined), *_stepped(examined)]
     if not known.begun:
-        known.lines |= {op.source for op in tape.ops[: mine[0].op.index if mine else None]}
+        first = min((written.at for written in mine), default=None)
+        known.lines |= {op.source for op in tape.ops[:first]}
         known.begun = bool(mine)
     for number in range(len(tape.backwards) + 1):
-        here = [written for written in mine if passes_before(tape, written.op) == number]
+        here = [written for written in mine if written.passes == number]
         drifts = list(_drifts(examined, number, here))
         if drifts:
             yield _early(drifts)
@@ -71,15 +79,33 @@ def updated_first(examined: Examined) -> Iterator[Finding]:
         known.since = [] if ended else [*known.since, *here]
 
 
-def _written(tape: Tape, op: Op, given: Given) -> Written:
-    return Written(op, called(tape, op.inputs[0]), next(tensors(op.args)), given)
+def _by_hand(examined: Examined) -> Iterator[Written]:
+    """The updates in place that use a gradient of autograd's."""
+    tape = examined.tape
+    for op, given in updates_by_hand(examined):
+        if is_borrowed(examined, op.inputs[1:]):
+            name, before = called(tape, op.inputs[0]), next(tensors(op.args))
+            passes = passes_before(tape, op)
+            content, at = (before, op.outputs[0]), op.index + 1
+            yield Written(op.source, op.inputs[0], name, *content, given, at, passes)
+
+
+def _stepped(examined: Examined) -> Iterator[Written]:
+    """Those of optimizers."""
+    tape = examined.tape
+    steps = {e.backwards: e for e in tape.events if e.kind == "step"}
+    for update in tape.updates:
+        value, passes = update.value, update.backwards
+        given, step = given_at(examined, value, passes), steps.get(passes)
+        if given is not None and step is not None:
+            content, name = (update.before, update.after), called(tape, value)
+            yield Written(step.source, value, name, *content, given, step.ops, passes)
 
 
 def _early(drifts: Sequence[Drift]) -> Finding:
     most = max(drifts, key=lambda drift: drift.apart)
     names = list(dict.fromkeys(drift.written.name for drift in drifts))
-    return Finding.at(
-        drifts[0].written.op,
+    return Finding(
         "updated-first",
         Severity.WARNING,
         f"the weights are updated before the gradients by hand of {listed(names)} are computed "
@@ -88,12 +114,13 @@ def _early(drifts: Sequence[Drift]) -> Finding:
         "The update works in place: every reference to a parameter reads the new weights, while "
         "the gradient belongs to those that the forward pass has read.",
         "Compute the gradients before the update, or from a copy: param.detach().clone().",
+        drifts[0].written.source,
     )
 
 
 def _drifts(examined: Examined, number: int, here: Sequence[Written]) -> Iterator[Drift]:
     """What is computed after updates, between two passes, and is a gradient only of before."""
-    tape, flow, known = examined.tape, examined.flow, examined.memory.of(Updates)
+    flow, known = examined.flow, examined.memory.of(Updates)
     writes = [*known.since, *here]
     shapes = {written.given.total.shape for written in writes}
     made = [
@@ -104,7 +131,7 @@ def _drifts(examined: Examined, number: int, here: Sequence[Written]) -> Iterato
         if output.shape in shapes
     ]
     wanted = flow.above(value for _, value, _ in made)
-    again = _replayed(tape, known.since, here, wanted) if made else {}
+    again = _replayed(examined, known.since, here, wanted) if made else {}
     for op, value, output in made:
         for written in writes if value in again else ():
             total = written.given.total
@@ -126,17 +153,21 @@ def _before_forward(examined: Examined, number: int) -> Iterator[Op]:
 
 
 def _replayed(
-    tape: Tape, since: Sequence[Written], here: Sequence[Written], wanted: set[int]
+    examined: Examined, since: Sequence[Written], here: Sequence[Written], wanted: set[int]
 ) -> dict[int, Tensor]:
     """The `wanted` values, as they were if the updates had not been."""
-    before = {written.name: written.before for written in since}
+    tape, before = examined.tape, {written.name: written.before for written in since}
     leaves = [value.index for value in tape.values if value.leaf]
     held = {v: before[called(tape, v)] for v in leaves if called(tape, v) in before}
-    updates = {written.op.index: written for written in here}
+    held |= {v: written.before for written in since for v in _aliases(examined, written)}
     for op in tape.ops:
-        if op.index in updates:
-            held.setdefault(op.inputs[0], updates[op.index].before)
-        elif not held.keys().isdisjoint(op.inputs) and not wanted.isdisjoint(op.results):
+        done = [written for written in here if written.at == op.index + 1]
+        for written in done:
+            for value in (written.value, *_aliases(examined, written)):
+                held.setdefault(value, written.before)
+        if any(written.value in op.results for written in done):
+            continue
+        if not held.keys().isdisjoint(op.inputs) and not wanted.isdisjoint(op.results):
             position = iter(op.inputs)
 
             def read(tensor: Tensor, position: Iterator[int] = position) -> Tensor:
@@ -146,3 +177,14 @@ def _replayed(
             with torch.no_grad(), ambient(op):
                 held.update(zip(op.results, run_op(op, args, kwargs), strict=True))
     return held
+
+
+def _aliases(examined: Examined, written: Written) -> Iterator[int]:
+    """The values that are the weight by another name: its `.data`, or what holds its numbers."""
+    for op in examined.flow.readers[written.value]:
+        if op.name in ("detach", "torch.Tensor.data.__get__"):
+            yield from op.results
+    for value in examined.tape.values:
+        same = value.leaf and value.tensor.shape == written.after.shape
+        if same and not value.requires_grad and torch.equal(value.tensor, written.after):
+            yield value.index
