@@ -51,6 +51,7 @@ SPELLED = {
     "pow": "^", "gt": ">", "lt": "<", "ge": "≥", "le": "≤", "eq": "=", "ne": "≠",
     "logical_and": "∧", "logical_or": "∨", "neg": "-", "logical_not": "¬",
 }  # fmt: skip
+IN_PLACE = {"add_": ast.Add(), "sub_": ast.Sub(), "mul_": ast.Mult(), "div_": ast.Div()}
 
 
 def _words(text: str) -> frozenset[str]:
@@ -80,11 +81,21 @@ PLAIN = (bool, int, float, complex, str, tuple, list, torch.dtype, type(None))
 
 
 def unfused(node: ast.Call) -> ast.expr | None:
-    """``torch.addcmul(a, b, c, value=v)`` as ``a + v * (b * c)``; None for any other call."""
+    """A call that saves memory as the plain arithmetic that it is; None for any other call.
+
+    ``torch.addcmul(a, b, c, value=v)`` and its in-place form are ``a + v * (b * c)``, and
+    ``a.mul_(b)`` is ``a * b``.
+    """
     match node:
+        case ast.Call(func=ast.Attribute(value=a, attr=name), args=[b]) if name in IN_PLACE:
+            return ast.BinOp(a, IN_PLACE[name], b)
+        case ast.Call(func=ast.Attribute(value=a, attr="exp_")):
+            return ast.Call(ast.Attribute(a, "exp"), [], [])
         case ast.Call(
             func=ast.Attribute(value=ast.Name(id="torch"), attr="addcmul"), args=[a, b, c]
         ):
+            product = ast.BinOp(b, ast.Mult(), c)
+        case ast.Call(func=ast.Attribute(value=a, attr="addcmul_"), args=[b, c]):
             product = ast.BinOp(b, ast.Mult(), c)
         case _:
             return None

@@ -40,7 +40,7 @@ def layer_norm(input, normalized_shape, weight=None, bias=None, eps=1e-5, cudnn_
     centered = input - input.mean(dims, keepdim=True)
     variance = centered.square().mean(dims, keepdim=True)
     scale = (variance + eps).rsqrt()
-    normalized = centered * scale
+    normalized = centered.mul_(scale)
     y = normalized
     if weight is not None:
         y = y * weight
@@ -48,18 +48,13 @@ def layer_norm(input, normalized_shape, weight=None, bias=None, eps=1e-5, cudnn_
         y = y + bias
 
     def backward(dy):
-        dweight = None
-        dbias = None
-        if bias is not None:
-            dbias = dy.sum_to_size(bias.shape)
-        dnormalized = dy
-        if weight is not None:
-            dweight = (dy * normalized).sum_to_size(weight.shape)
-            dnormalized = dy * weight
+        dbias = None if bias is None else dy.sum_to_size(bias.shape)
+        dweight = None if weight is None else (dy * normalized).sum_to_size(weight.shape)
+        dnormalized = dy.clone() if weight is None else dy * weight
         shift = dnormalized.mean(dims, keepdim=True)
         stretch = (dnormalized * normalized).mean(dims, keepdim=True)
-        dinput = torch.addcmul(dnormalized, normalized, stretch, value=-1)
-        dinput -= shift
+        dinput = dnormalized.sub_(shift)
+        dinput = dinput.addcmul_(normalized, stretch, value=-1)
         dinput *= scale
         return dinput, None, dweight, dbias
 
@@ -89,10 +84,12 @@ def rms_norm(input, normalized_shape, weight=None, eps=None):
     def backward(dy):
         dweight = None
         dnormalized = dy
+        overlap = dy * normalized
         if weight is not None:
-            dweight = (dy * normalized).sum_to_size(weight.shape)
+            dweight = overlap.sum_to_size(weight.shape)
             dnormalized = dy * weight
-        stretch = (dnormalized * normalized).mean(dims, keepdim=True)
+            overlap = overlap * weight
+        stretch = overlap.mean(dims, keepdim=True)
         dinput = torch.addcmul(dnormalized, normalized, stretch, value=-1)
         dinput *= scale
         return dinput, None, dweight
@@ -163,34 +160,35 @@ def group_norm_samples(make):
 
 @rule(F.group_norm, torch.group_norm, samples=group_norm_samples)
 def group_norm(input, num_groups, weight=None, bias=None, eps=1e-5, cudnn_enabled=True):
-    """Each group of channels of each example to mean 0 and variance 1, then y = x̂·w + b."""
-    size = input.shape[1] // num_groups * math.prod(input.shape[2:])
-    groups = input.reshape(len(input), num_groups, size)
-    centered = groups - groups.mean(-1, keepdim=True)
-    variance = centered.square().mean(-1, keepdim=True)
-    scale = (variance + eps).rsqrt()
-    normalized = centered * scale
-    y = normalized.reshape(input.shape)
+    """Each group of channels of each example to mean 0 and variance 1, then y = x̂·w + b.
+
+    One kernel finds x̂ and r, as the lines of `layer_norm` would. The weight is one number for
+    each channel, so the means of dx̂ and dx̂·x̂ are made of each channel's Σ dy and Σ dy·x̂.
+    """
+    channels, size = input.shape[1], math.prod(input.shape[2:])
+    normalized, _, scale = torch.native_group_norm(
+        input.contiguous(), None, None, len(input), channels, size, num_groups, eps
+    )
+    y = normalized
     if weight is not None:
         y = y * along(weight, input)
     if bias is not None:
         y = y + along(bias, input)
+    groups = normalized.reshape(len(input), num_groups, channels // num_groups, size)
+    scale = scale[..., None, None]
+    w = 1 if weight is None else weight.reshape(num_groups, -1, 1)
 
     def backward(dy):
-        dweight = None
-        dbias = None
-        if bias is not None:
-            dbias = dy.sum(over_all_but(input, 1))
-        dnormalized = dy
-        if weight is not None:
-            dweight = (dy * normalized.reshape(input.shape)).sum(over_all_but(input, 1))
-            dnormalized = dy * along(weight, input)
-        dnormalized = dnormalized.reshape(normalized.shape)
-        shift = dnormalized.mean(-1, keepdim=True)
-        stretch = (dnormalized * normalized).mean(-1, keepdim=True)
-        dgroups = torch.addcmul(dnormalized, normalized, stretch, value=-1)
-        dgroups -= shift
-        dgroups *= scale
+        dy = dy.reshape(groups.shape)
+        total = dy.sum(-1, keepdim=True)
+        overlap = (dy * groups).sum(-1, keepdim=True)
+        dbias = None if bias is None else total.sum(0).reshape(bias.shape)
+        dweight = None if weight is None else overlap.sum(0).reshape(weight.shape)
+        shift = (w * total).mean(-2, keepdim=True) / size
+        stretch = (w * overlap).mean(-2, keepdim=True) / size
+        dgroups = dy * (scale * w)
+        dgroups = dgroups.addcmul_(groups, scale * stretch, value=-1)
+        dgroups -= scale * shift
         dinput = dgroups.reshape(input.shape)
         return dinput, None, dweight, dbias
 
@@ -236,12 +234,14 @@ def instance_norm(
         if bias is not None:
             dbias = dy.sum(over_all_but(input, 1))
         dnormalized = dy
+        overlap = dy * normalized
         if weight is not None:
-            dweight = (dy * normalized).sum(over_all_but(input, 1))
+            dweight = overlap.sum(over_all_but(input, 1))
             dnormalized = dy * along(weight, input)
+            overlap = overlap * along(weight, input)
         if use_input_stats:
             shift = dnormalized.mean(dims, keepdim=True)
-            stretch = (dnormalized * normalized).mean(dims, keepdim=True)
+            stretch = overlap.mean(dims, keepdim=True)
             dnormalized = torch.addcmul(dnormalized, normalized, stretch, value=-1)
             dnormalized -= shift
         dinput = scale * dnormalized

@@ -45,13 +45,13 @@ def softmax(input, dim=None, _stacklevel=3, dtype=None):
     if dtype is not None:
         input = input.to(dtype)
     shifted = input - largest(input, dim)
-    exponentials = shifted.exp()
-    y = exponentials / exponentials.sum(dim, keepdim=True)
+    exponentials = shifted.exp_()
+    y = exponentials.div_(exponentials.sum(dim, keepdim=True))
 
     def backward(dy):
-        overlap = (dy * y).sum(dim, keepdim=True)
-        dinput = dy - overlap
-        dinput *= y
+        product = dy * y
+        overlap = product.sum(dim, keepdim=True)
+        dinput = product.addcmul_(y, overlap, value=-1)
         if dtype is not None:
             dinput = dinput.to(own)
         return dinput
