@@ -8,7 +8,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from backprop_tui import catalogue, rules
+from backprop_tui import catalogue, covered, rules
 from backprop_tui.cli import main
 from backprop_tui.errors import UserError
 from backprop_tui.rules.registry import RULES, find
@@ -36,7 +36,7 @@ def test_a_page_has_source_place_targets_coverage_and_pytorchs_formula(capsys):
     assert "overlap = (dy * y).sum(dim, keepdim=True)" in page
     assert "rules/softmax.py:" in page
     assert "torch.special.softmax, torch.nn.functional.softmax" in page
-    assert "op_db    softmax, softmax (method)" in page
+    assert "op_db    softmax (and method)" in page
     assert "PyTorch  SoftmaxBackward0" in page
     assert "self: _softmax_backward_data(grad, result, dim" in page
 
@@ -74,12 +74,12 @@ def test_an_unknown_name_is_one_line_with_the_nearest(capsys):
 
 
 def test_missing_lists_what_is_not_verified_and_nothing_else(monkeypatch, capsys):
-    entries = {entry.full_name for entry in catalogue.op_db_entries()}
+    entries = {entry.full_name for entry in covered.op_db_entries()}
     assert main(["rules", "--missing"]) == 0
     listed = {line.split()[0] for line in capsys.readouterr().out.splitlines() if line}
-    assert entries & listed == entries - set(catalogue.verified())
+    assert entries & listed == entries - set(covered.verified())
     monkeypatch.delitem(RULES, torch.Tensor.add)
-    assert any(line.split()[0] == "torch.Tensor.add" for line in list(catalogue.missing())[1:])
+    assert any(line.split()[0] == "torch.Tensor.add" for line in list(covered.missing())[1:])
 
 
 def test_without_the_packages_that_op_db_needs_missing_says_which(monkeypatch):
@@ -88,11 +88,23 @@ def test_without_the_packages_that_op_db_needs_missing_says_which(monkeypatch):
 
     monkeypatch.setattr(importlib, "import_module", absent)
     with pytest.raises(UserError, match=r"expecttest: pip install backprop-tui\[test\]"):
-        list(catalogue.missing())
+        list(covered.missing())
 
 
 def test_how_a_function_of_real_models_is_derived():
-    assert catalogue.how("torch.nn.functional.linear") == "linear"
-    assert catalogue.how("torch.nn.functional.multi_head_attention_forward") == "looked into"
-    assert catalogue.how("torch.autograd.grad") == "no op"
-    assert catalogue.how("torch.no_such_function") == ""
+    assert covered.how("torch.nn.functional.linear") == "linear"
+    assert covered.how("torch.nn.functional.multi_head_attention_forward") == "looked into"
+    assert covered.how("torch.autograd.grad") == "no op"
+    assert covered.how("torch.no_such_function") == ""
+
+
+def test_a_page_has_the_functions_that_a_rule_is_made_of(capsys):
+    assert main(["rules", "max_pool2d"]) == 0
+    page = capsys.readouterr().out
+    assert page.index("return largest(input, index, 2)") < page.index("def largest(")
+    assert page.count("def add_at(") == 1 and "def max_pool1d(" not in page
+
+
+def test_what_is_deprecated_is_no_warning_on_a_page(capsys, recwarn):
+    assert main(["rules", "qr"]) == 0
+    assert not recwarn.list

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from backprop_tui import catalogue
+from backprop_tui import covered
 from tests.rules import op_db
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "coverage.md"
@@ -41,11 +41,11 @@ def figures(passed: Passed) -> list[str]:
     """The figures as sentences."""
     sentences = []
     for dtype, names in passed.items():
-        entries = [entry.full_name for entry in catalogue.op_db_entries(dtype)]
+        entries = [entry.full_name for entry in covered.op_db_entries(dtype)]
         own = set(entries) & set(names)
         sentences.append(f"{dtype}, {MEANS[dtype]}: {len(own)} of {len(entries)} variants.")
-    uses = catalogue.uses()
-    derived = [use for use in uses if catalogue.how(use.name)]
+    uses = covered.uses()
+    derived = [use for use in uses if covered.how(use.name)]
     sentences.append(
         f"{len(derived)} of the {len(uses)} functions that 122 public models call with gradients "
         "have a rule, or are Python whose inner ops have."
@@ -57,18 +57,18 @@ def document(passed: Passed) -> Iterator[str]:
     """The lines of docs/coverage.md."""
     yield HEAD
     yield from (f"- {figure}" for figure in figures(passed))
-    entries = {entry.full_name for entry in catalogue.op_db_entries()}
+    entries = {entry.full_name for entry in covered.op_db_entries()}
     exact = entries & set(passed["float64"])
     yield "\n## op_db variants that do not pass\n\n| variant | why |\n| --- | --- |"
-    yield from (f"| {n} | {catalogue.REASONS.get(n, '')} |" for n in sorted(entries - exact))
+    yield from (f"| {n} | {covered.REASONS.get(n, '')} |" for n in sorted(entries - exact))
     yield "\n## Those that pass, but not within rounding in float32\n"
     yield "| variant | why |\n| --- | --- |"
     yield from (f"| {n} | {ROUGH.get(n, '')} |" for n in sorted(exact - set(passed["float32"])))
     yield f"\n## op_db variants that pass\n\n{', '.join(sorted(exact))}"
     yield "\n## Functions of real models\n\n| function | models | calls | derived by |"
     yield "| --- | ---: | ---: | --- |"
-    for use in catalogue.uses():
-        derived = catalogue.how(use.name) or "**missing**"
+    for use in covered.uses():
+        derived = covered.how(use.name) or "**missing**"
         yield f"| {use.name} | {use.models} | {use.calls} | {derived} |"
 
 

@@ -15,7 +15,7 @@ from typing import Any
 
 import torch
 
-from backprop_tui import catalogue, rules
+from backprop_tui import covered, rules
 from tests.rules import oracle, rounding
 
 JUDGES = {
@@ -37,7 +37,7 @@ def variants(dtype: str) -> dict[str, tuple[Callable[..., Any], Any]]:
     The method and in-place forms compute what the function does, and float64 alone asks them.
     """
     found: dict[str, tuple[Callable[..., Any], Any]] = {}
-    for entry in catalogue.op_db_entries(dtype):
+    for entry in covered.op_db_entries(dtype):
         name = entry.full_name
         found[name] = (entry.op, entry)
         if dtype == "float64":

@@ -2,11 +2,11 @@
 
 import pytest
 
-from backprop_tui import catalogue
+from backprop_tui import covered
 from tests.rules import op_db
 
 VARIANTS = {dtype: op_db.variants(dtype) for dtype in op_db.JUDGES}
-LISTED = [(dtype, name) for dtype in op_db.JUDGES for name in catalogue.verified(dtype)]
+LISTED = [(dtype, name) for dtype in op_db.JUDGES for name in covered.verified(dtype)]
 
 
 @pytest.mark.parametrize(("dtype", "name"), LISTED)

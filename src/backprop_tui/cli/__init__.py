@@ -96,10 +96,10 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _rules(options: argparse.Namespace) -> int:
-    from .. import catalogue
+    from .. import catalogue, covered
 
     if options.missing:
-        lines = catalogue.missing()
+        lines = covered.missing()
     else:
         lines = catalogue.described(options.name) if options.name else catalogue.listing()
     for line in lines:
