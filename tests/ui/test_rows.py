@@ -40,17 +40,22 @@ def test_numbers_fit_their_cells(value: float, width: int, text: str) -> None:
     assert render.number(value, width) == text
 
 
+def first_row(value: torch.Tensor, room: int) -> str:
+    cells = render.matrix_cells(value, room)[0]
+    return render.matrix_row(cells, value.shape[1], DARK).plain
+
+
 @pytest.mark.parametrize("room", [20, 26, 30, 40, 80])
 def test_a_row_never_exceeds_its_room_and_says_when_it_is_cut(room: int) -> None:
     value = torch.tensor([[0.123, -45.6, 1e9, float("nan"), -float("inf"), 0.0]])
-    text = render.matrix_row(value, 0, room, DARK).plain
+    text = first_row(value, room)
     assert len(text) <= room
     assert text.endswith("…") == (room < 6 * 5)
 
 
 def test_neighbours_are_told_apart_in_the_narrowest_cells() -> None:
     value = torch.tensor([[-0.31, -0.02, 16.9, 16.9, -0.5]])
-    assert render.matrix_row(value, 0, 25, DARK).plain.replace("-", " -").split() == [
+    assert first_row(value, 25).replace("-", " -").split() == [
         "-0.31",
         "-0.02",
         "16.9",
@@ -62,7 +67,7 @@ def test_neighbours_are_told_apart_in_the_narrowest_cells() -> None:
 def test_every_dtype_has_a_row_and_a_summary() -> None:
     for dtype in (torch.bool, torch.int64, torch.float16, torch.bfloat16, torch.complex64):
         value = torch.ones(2, 3).to(dtype)
-        assert render.matrix_row(value, 0, 40, DARK).plain.strip()
+        assert first_row(value, 40).strip()
         assert render.summary(value.repeat(20, 20), 40, DARK).plain.strip()
 
 

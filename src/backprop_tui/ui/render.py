@@ -7,7 +7,8 @@ themselves, never by this module.
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from rich.style import Style
 from rich.text import Text
@@ -76,21 +77,33 @@ def cell_width(columns: int, room: int) -> int:
     return next((width for width in (7, 6) if columns * width <= room), 5)
 
 
-def matrix_row(value: Tensor, row: int, room: int, palette: Palette) -> Text:
-    """One row of a small tensor as a strip of coloured cells, at most `room` cells wide."""
+class Cell(NamedTuple):
+    """A number of a heat map as text, its level, and whether it is finite."""
+
+    text: str
+    level: int
+    finite: bool
+
+
+def matrix_cells(value: Tensor, room: int) -> list[tuple[Cell, ...]]:
+    """A small tensor row by row, as many cells of each row as fit into `room`."""
     rows, columns = matrix_size(value)
     width = cell_width(columns, room)
     fitting = min(columns, room // width)
     if fitting < columns and fitting * width == room:
         fitting -= 1
-    flat = value.detach().reshape(rows, columns)
-    scale = _scale(flat)
+    numbers = value.detach().reshape(rows, columns).tolist()
+    scale = _scale(item for row in numbers for item in row)
+    return [tuple(_cell(item, width, scale) for item in row[:fitting]) for row in numbers]
+
+
+def matrix_row(cells: Sequence[Cell], columns: int, palette: Palette) -> Text:
+    """One row of `columns` numbers, of which these cells fit, as a coloured strip."""
     out = Text()
-    for item in flat[row].tolist()[:fitting]:
-        finite = math.isfinite(abs(item))
-        style = heat(level(item, scale), palette) if finite else nonfinite_style(item, palette)
-        out.append(_cell(item, width), style)
-    if fitting < columns:
+    for text, level, finite in cells:
+        lost = -math.inf if level < 0 else math.nan
+        out.append(text, heat(level, palette) if finite else nonfinite_style(lost, palette))
+    if len(cells) < columns:
         out.append("…", palette.muted)
     return out
 
@@ -102,13 +115,15 @@ def nonfinite_style(item: float | complex, palette: Palette) -> Style:
     return Style(color=palette.on_accent, bgcolor=palette.bad, bold=True)
 
 
-def _cell(item: Any, width: int) -> str:
+def _cell(item: Any, width: int, scale: float) -> Cell:
     """A number in a cell. In a narrow one a minus sign may take the gap: it separates as well."""
     if isinstance(item, complex):
-        return f" {item:.1g}"[:width].rjust(width)
-    if width >= 7:
-        return number(float(item), width - 1).rjust(width - 1) + " "
-    return number(float(item), width if item < 0 else width - 1).rjust(width)
+        text = f" {item:.1g}"[:width].rjust(width)
+    elif width >= 7:
+        text = number(float(item), width - 1).rjust(width - 1) + " "
+    else:
+        text = number(float(item), width if item < 0 else width - 1).rjust(width)
+    return Cell(text, level(item, scale), math.isfinite(abs(item)))
 
 
 def _wide(value: Tensor) -> Tensor:
@@ -116,11 +131,9 @@ def _wide(value: Tensor) -> Tensor:
     return value.detach() if value.is_complex() else value.detach().double()
 
 
-def _scale(value: Tensor) -> float:
-    """The largest finite size in a tensor: what full colour stands for."""
-    sizes = _wide(value).abs()
-    finite = sizes[sizes.isfinite()]
-    return float(finite.max()) if finite.numel() else 0.0
+def _scale(items: Iterable[complex]) -> float:
+    """The largest finite size among numbers: what full colour stands for."""
+    return max((size for size in map(abs, items) if math.isfinite(size)), default=0.0)
 
 
 def level(item: float | complex, scale: float) -> int:
@@ -134,9 +147,8 @@ def level(item: float | complex, scale: float) -> int:
     return round(max(-1.0, min(1.0, item / scale)) * LEVELS) if scale else 0
 
 
-def pending_row(value: Tensor, row: int, room: int, palette: Palette) -> Text:
-    """Where a row of numbers will be, before it is computed; every row looks the same."""
-    _, columns = matrix_size(value)
+def pending_row(columns: int, room: int, palette: Palette) -> Text:
+    """Where a row of so many numbers will be, before they are computed."""
     width = cell_width(columns, room)
     return Text(
         "·".rjust(width - (width >= 7)).ljust(width) * min(columns, room // width), palette.dim
@@ -159,7 +171,7 @@ def histogram(value: Tensor, bins: int = 10) -> str:
 def sparks(value: Tensor, palette: Palette) -> Text:
     """A few elements as one bar each: its height the size, its colour the sign."""
     items = [abs(v) if isinstance(v, complex) else float(v) for v in value.reshape(-1).tolist()]
-    scale = _scale(value)
+    scale = _scale(items)
     out = Text()
     for item in items:
         high = abs(level(item, scale)) / LEVELS

@@ -60,7 +60,7 @@ class LinePane(Scroller, can_focus=True, inherit_bindings=False):
     # Painting.
 
     def forget(self) -> None:
-        """Paint everything anew: other content, or another theme."""
+        """Paint everything anew: another theme, or what the keys do not tell."""
         self._strips.clear()
         self._painted.clear()
         self.measure()
@@ -71,39 +71,42 @@ class LinePane(Scroller, can_focus=True, inherit_bindings=False):
         self.extend(0, self.line_count())
 
     def repaint(self) -> None:
-        """Repaint the visible lines whose key has changed since they were painted."""
-        top, height = self.scroll_offset.y, self.size.height
+        """Repaint what is in sight and has come to look otherwise than it was painted."""
+        thumb, width = self.thumb(), self.size.width
         changed = [
-            Region(0, y, self.size.width, 1)
-            for y in range(min(height, self.line_count() - top))
-            if self._painted.get(y) != (top + y, self.line_key(top + y))
+            Region(0, y, width, 1)
+            for y in range(self.size.height)
+            if self._painted.get(y) != self._look_of(y, thumb)
         ]
         if changed:
             self.refresh(*changed)
 
+    def _look_of(self, y: int, thumb: range) -> Hashable:
+        """All that the look of a row of the screen depends on, but width and theme."""
+        line = self.scroll_offset.y + y
+        if line < self.line_count():
+            return self.line_key(line), y in thumb
+        return None if self.line_count() else (self.help, y)
+
     def render_line(self, y: int) -> Strip:
-        line, width, lit = self.scroll_offset.y + y, self.line_width, y in self.thumb()
-        if not self.line_count():
-            return self._strip(self._introduction(y, width), width, lit)
-        if line >= self.line_count():
-            self._painted.pop(y, None)
-            return Strip.blank(width + 1, self.base)
-        key = self.line_key(line)
-        self._painted[y] = (line, key)
-        cached = (key, width, lit, self.base)
+        width, thumb = self.line_width, self.thumb()
+        look = self._painted[y] = self._look_of(y, thumb)
+        cached = (look, width, self.base)
         if (strip := self._strips.get(cached)) is None:
             if len(self._strips) >= CACHE_LIMIT:
                 self._strips.clear()
-            strip = self._strips[cached] = self._strip(self.line_text(line, width), width, lit)
+            bar = self.bar[y in thumb]
+            strip = Strip([*self.paint(self._text_of(y, width), width), bar], width + 1)
+            self._strips[cached] = strip
         return strip
 
-    def _introduction(self, y: int, width: int) -> Text:
-        """A line of the pane's own help, while it has nothing else to show."""
-        words = textwrap.wrap(self.help, max(1, width - 2))
+    def _text_of(self, y: int, width: int) -> Text:
+        """A row of the screen; the pane's own help, while it has nothing else to show."""
+        line = self.scroll_offset.y + y
+        if line < self.line_count():
+            return self.line_text(line, width)
+        words = [] if self.line_count() else textwrap.wrap(self.help, max(1, width - 2))
         return Text(f" {words[y]}" if y < len(words) else "", self.palette.muted)
-
-    def _strip(self, text: Text, width: int, lit: bool) -> Strip:
-        return Strip([*self.paint(text, width), self.bar[lit]], width + 1)
 
     def on_resize(self) -> None:
         self._painted.clear()

@@ -6,7 +6,6 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Collection, Hashable, Set
 from typing import TYPE_CHECKING, ClassVar
 
-from rich.markup import escape
 from rich.text import Text
 from textual import events
 from textual.binding import Binding, BindingType
@@ -14,10 +13,12 @@ from textual.message import Message
 
 from .. import cursor
 from ..find import find
+from ..painted import retitle
 from ..tree import Node, Sight, has_heading, tree
 from .lines import LinePane
 
 if TYPE_CHECKING:
+    from ...compare import Verdict
     from ...steps import Trace
 
 FOLDS = Binding.Group("folds")
@@ -143,8 +144,9 @@ class StepsPane(LinePane):
         self._hits = find(self.trace, self.sought) if self.sought else []
         found = lines.under_headings(self._hits) if self.sought else lines.unfolded(self.folded)
         self._sight = Sight(lines, found)
-        self.border_subtitle = f"/{escape(self.sought)} · {len(self._hits)}" if self.sought else ""
-        self.forget()
+        retitle(self, "1 steps", f"/{self.sought} · {len(self._hits)}" if self.sought else "")
+        self.measure()
+        self.repaint()
 
     # Lines.
 
@@ -158,12 +160,14 @@ class StepsPane(LinePane):
     def line_key(self, line: int) -> Hashable:
         node = self._node(line)
         return (
-            node.key or node.first,
+            node.title or self._formula(node),
+            node.depth,
             self._is_here(line, node),
             self._is_selected(line),
             self._done(node),
-            node.group in self.breakpoints,
-            node.key in self.folded,
+            self._has_dot(node),
+            self._is_folded(node),
+            self._verdict(node),
         )
 
     def _is_here(self, line: int, node: Node) -> bool:
@@ -171,6 +175,13 @@ class StepsPane(LinePane):
 
     def _is_selected(self, line: int) -> bool:
         return line == self._selected and (self.has_focus or bool(self.sought))
+
+    def _is_folded(self, node: Node) -> bool:
+        return node.key in self.folded and not self.sought
+
+    def _formula(self, node: Node) -> str:
+        assert self.trace is not None
+        return self.trace.steps[node.first].formula
 
     def _done(self, node: Node) -> int:
         """0 ahead, 1 begun, 2 computed."""
@@ -191,14 +202,14 @@ class StepsPane(LinePane):
             out.pad_right(width - out.cell_len)
             out.stylize(f"bold {look.on_accent} on {look.accent}")
         else:
-            self._verdict(out, node, width)
+            self._judge(out, node, width)
             if self._is_selected(line):
                 out.pad_right(max(0, width - out.cell_len))
                 out.stylize(f"underline on {look.raised}")
         return out
 
     def _heading(self, out: Text, node: Node, here: bool) -> None:
-        look, folded = self.palette, node.key in self.folded and not self.sought
+        look, folded = self.palette, self._is_folded(node)
         if not node.depth:
             out.append(("▸ " if folded else "") + node.title, look.muted)
             return
@@ -207,25 +218,26 @@ class StepsPane(LinePane):
         out.append(node.title, f"bold {look.text}" if self._done(node) else look.muted)
 
     def _step(self, out: Text, node: Node, here: bool) -> None:
-        assert self.trace is not None
         out.append(" " * max(1, node.depth - 1))
         out.append("▶ " if here else "  ")
-        step = self.trace.steps[node.first]
-        out.append(step.formula, self.palette.text if self._done(node) else self.palette.dim)
+        out.append(self._formula(node), self.palette.text if self._done(node) else self.palette.dim)
 
-    def _verdict(self, out: Text, node: Node, width: int) -> None:
-        """At the right edge, the worst verdict of what stands below a heading, once it is there.
-
-        A step shows its own where its op has no heading.
-        """
-        assert self.trace is not None
-        if self._done(node) < 2 or not node.depth or (not node.key and self._headed(node)):
-            return
-        worst = cursor.worst(self.trace, node.first, node.last)
-        if worst is not None:
+    def _judge(self, out: Text, node: Node, width: int) -> None:
+        """Put the verdict at the right edge."""
+        if (worst := self._verdict(node)) is not None:
             out.truncate(width - 3, overflow="ellipsis")
             out.pad_right(width - 2 - out.cell_len)
             out.append(worst.glyph, self.palette.verdict(worst.value))
+
+    def _verdict(self, node: Node) -> Verdict | None:
+        """The worst verdict of what stands below a heading, once it is there.
+
+        A step has its own where its op has no heading.
+        """
+        assert self.trace is not None
+        if self._done(node) < 2 or not node.depth or (not node.key and self._headed(node)):
+            return None
+        return cursor.worst(self.trace, node.first, node.last)
 
     def _headed(self, node: Node) -> bool:
         assert self.trace is not None
@@ -308,6 +320,6 @@ class StepsPane(LinePane):
     def _folded(self, selected: int) -> None:
         assert self._sight is not None
         self._line = self._sight.of_step(self._at)
-        self.forget()
+        self.measure()
         self._select(selected)
         self.post_message(self.Folded(sorted(self.folded)))

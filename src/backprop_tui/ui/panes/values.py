@@ -16,6 +16,8 @@ from ..rows import Block, Layout, Row
 from .lines import LinePane
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from ...steps import Trace
 
 LABEL = 12
@@ -35,7 +37,6 @@ class Look:
     current: bool
     operand: bool
     selected: bool
-    folded: bool
 
 
 class ValuePane(LinePane):
@@ -72,6 +73,8 @@ class ValuePane(LinePane):
         self._operands: Collection[str] = ()
         self._selected = ""
         self._longest = LABEL
+        self._fillings = 0
+        self._cells: dict[int, list[tuple[render.Cell, ...]]] = {}
 
     # Set by the parent.
 
@@ -80,7 +83,9 @@ class ValuePane(LinePane):
         self.layout_rows, self.folded = layout, folded
         labels = [len(b.row.label) for b in layout.blocks if b.row.key]
         self._longest = max(labels, default=0) + 1
-        self.forget()
+        self._fillings += 1
+        self._cells.clear()
+        self.measure()
 
     def show(self, trace: Trace, at: int, current: str, operands: Collection[str]) -> None:
         """Move to step `at`; light up the row `current` and those that its line reads."""
@@ -102,8 +107,49 @@ class ValuePane(LinePane):
         return self.layout_rows.height
 
     def line_key(self, line: int) -> Hashable:
+        number, inside = self._place(line)
+        block = self.layout_rows.blocks[number]
+        look = self._look(block.row)
+        if inside >= 0:
+            return look.current, look.operand, self._numbers_key(number, inside, look)
+        row = block.row
+        verdict = row.comparison.verdict if row.comparison else None
+        shown = self._value_key(number, look)
+        return look, row.label, self._longest, row.detail, row.twin, verdict, shown
+
+    def _place(self, line: int) -> tuple[int, int]:
+        """The number of the block that a line is in, and the line's in it: -1 for its heading."""
         number = self.layout_rows.block_at(line)
-        return line, self._look(self.layout_rows.blocks[number].row)
+        return number, line - self.layout_rows.tops[number] - 1
+
+    def _value_key(self, number: int, look: Look) -> Hashable:
+        """What a block's heading shows of the value."""
+        block = self.layout_rows.blocks[number]
+        value = block.row.value
+        if value is None or not look.computed or (block.body and value.dim()):
+            return None if value is None else value.shape
+        return (number, self._fillings) if value.dim() else render.number(float(value), 9)
+
+    def _numbers_key(self, number: int, inside: int, look: Look) -> Hashable:
+        """What a line under the heading shows of the value."""
+        row = self.layout_rows.blocks[number].row
+        if row.value is None or inside >= row.height:
+            return None
+        if not look.computed:
+            return row.value.shape
+        if not render.is_small(row.value):
+            return number, self._fillings
+        return self._cells_of(number, row.value)[inside]
+
+    def _cells_of(self, number: int, value: Tensor) -> list[tuple[render.Cell, ...]]:
+        """A small tensor's rows, which stay the same for as long as it stands here."""
+        if number not in self._cells:
+            self._cells[number] = render.matrix_cells(value, self.line_width - 1)
+        return self._cells[number]
+
+    def on_resize(self) -> None:
+        self._cells.clear()
+        super().on_resize()
 
     def _look(self, row: Row) -> Look:
         return Look(
@@ -111,13 +157,12 @@ class ValuePane(LinePane):
             current=bool(row.key) and row.key == self._current,
             operand=bool(row.key) and row.key in self._operands,
             selected=bool(row.key) and row.key == self._selected and self.has_focus,
-            folded=row.key in self.folded,
         )
 
     def line_text(self, line: int, width: int) -> Text:
-        number = self.layout_rows.block_at(line)
+        number, inside = self._place(line)
         block = self.layout_rows.blocks[number]
-        look, inside = self._look(block.row), line - self.layout_rows.tops[number] - 1
+        look = self._look(block.row)
         if not block.row.key:
             return self._heading(block.row, look, width) if inside < 0 else Text("")
         out = self._bar(look)
@@ -127,7 +172,7 @@ class ValuePane(LinePane):
                 out.pad_right(max(0, width - out.cell_len))
                 out.stylize(f"on {self.palette.raised}", 1)
         else:
-            out.append_text(self._body(block.row, look, inside, width - 1))
+            out.append_text(self._body(number, look, inside, width - 1))
         return out
 
     def _heading(self, row: Row, look: Look, width: int) -> Text:
@@ -179,17 +224,17 @@ class ValuePane(LinePane):
         full = Text.assemble((f"{row.twin} ", palette.muted), words)
         return next((t for t in (full, words, glyph) if t.cell_len <= room), glyph)
 
-    def _body(self, row: Row, look: Look, inside: int, room: int) -> Text:
-        value = row.value
-        assert value is not None
-        if not render.is_small(value):
-            if inside or not look.computed:
-                return Text("")
-            return Text(" ").append_text(render.summary(value, room - 1, self.palette))
-        if inside >= render.matrix_size(value)[0] or value.dim() == 0:
+    def _body(self, number: int, look: Look, inside: int, room: int) -> Text:
+        row = self.layout_rows.blocks[number].row
+        if row.value is None or inside >= row.height:
             return Text("")
-        draw = render.matrix_row if look.computed else render.pending_row
-        return draw(value, inside, room, self.palette)
+        small, columns = render.is_small(row.value), render.matrix_size(row.value)[1]
+        if not look.computed:
+            return render.pending_row(columns, room, self.palette) if small else Text("")
+        if small:
+            cells = self._cells_of(number, row.value)[inside]
+            return render.matrix_row(cells, columns, self.palette)
+        return Text(" ").append_text(render.summary(row.value, room - 1, self.palette))
 
     # Handlers and actions.
 
