@@ -58,8 +58,9 @@ class TextLine(Painted):
 
     def show_text(self, text: Text) -> None:
         """Show this from now on."""
-        self._text = text
-        self.refresh()
+        if not same(text, self._text):
+            self._text = text
+            self.refresh()
 
     def render(self) -> Text:
         return self._text
@@ -73,6 +74,7 @@ class TextLines(TextLine):
 
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
+        self._said = Text()
         self._lines: list[Text] | None = None
 
     def notify_style_update(self) -> None:
@@ -80,10 +82,12 @@ class TextLines(TextLine):
         self._lines = None
 
     def on_resize(self) -> None:
-        self.forget()
+        self._lines = None
 
     def forget(self) -> None:
-        """Ask `render` again."""
+        """Ask `render` again: it may say something else."""
+        if self.display and same(self.render(), self._said):
+            return
         self._lines = None
         if self.display:
             self.refresh()
@@ -91,8 +95,14 @@ class TextLines(TextLine):
     def render_line(self, y: int) -> Strip:
         width = self.size.width
         if self._lines is None:
-            self._lines = list(self.render().wrap(self.app.console, width))
+            self._said = self.render()
+            self._lines = list(self._said.wrap(self.app.console, width))
         return self.paint(self._lines[y] if y < len(self._lines) else Text(), width)
+
+
+def same(one: Text, other: Text) -> bool:
+    """Whether two texts look the same; rich's own equality knows nothing of a text's own style."""
+    return one == other and one.style == other.style
 
 
 def retitle(pane: Widget, title: str, subtitle: str = "") -> None:
@@ -100,6 +110,9 @@ def retitle(pane: Widget, title: str, subtitle: str = "") -> None:
 
     Assigned to `border_title`, it has all of the pane painted anew, and what stands in it.
     """
-    pane._border_title, pane._border_subtitle = Content(title), Content(subtitle)
+    titles = Content(title), Content(subtitle)
+    if titles == (pane._border_title, pane._border_subtitle):
+        return
+    pane._border_title, pane._border_subtitle = titles
     width, height = pane.outer_size
     pane.refresh(Region(-1, -1, width, 1), Region(-1, height - 2, width, 1))

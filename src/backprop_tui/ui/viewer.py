@@ -68,7 +68,6 @@ class Viewer(Widget):
         self._statistics: Statistics | None = None
         self._step: Step | None = None
         self._expander: Expander | None = None
-        self._title = ""
         self._pending: Timer | None = None
         self._fitted: str | int = "1fr"
         self._headline, self._summary = TextLine(id="headline"), TextLine(id="summary")
@@ -144,7 +143,7 @@ class Viewer(Widget):
         self._headline.show_text(Text(title, f"bold {self._palette.accent}"))
         lines = [Text(line, self._palette.text) for line in text.expandtabs().splitlines()]
         self._words.show(lines, wrapped=True)
-        self._entitle(title)
+        retitle(self, f"6 inspector · {title}")
 
     def _look(self, view: View, cell: tuple[int, ...] = ()) -> None:
         """Show a part of the subject, with the cursor on a cell of that part."""
@@ -154,7 +153,7 @@ class Viewer(Widget):
         self._grid.show(self._view.apply(self._shown), self._view.ranges(), cell)
         self._measure()
         self._tell()
-        self._entitle(self._name_of_view())
+        retitle(self, f"6 inspector · {self._name_of_view()}")
 
     @property
     def _different(self) -> bool:
@@ -173,11 +172,6 @@ class Viewer(Widget):
         part = "" if self._view.everything else str(self._view)
         dtype = str(subject.value.dtype).removeprefix("torch.")
         return f"{name}{part} {shape_of(subject.value)} {dtype}"
-
-    def _entitle(self, title: str) -> None:
-        if title != self._title:
-            self._title = title
-            retitle(self, f"6 inspector · {title}")
 
     # Telling.
 

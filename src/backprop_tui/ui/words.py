@@ -22,28 +22,32 @@ class Words(LinePane):
         super().__init__(id=id)
         self._text: list[Text] = []
         self._lines: list[Text] = []
+        self._keys: list[Hashable] = []
         self._wrapped = False
 
     def show(self, lines: Sequence[Text], wrapped: bool = False) -> None:
         """Show these lines instead."""
         self._text, self._wrapped = list(lines), wrapped
-        self.forget()
+        self._wrap()
+        self.repaint()
 
-    def forget(self) -> None:
+    def _wrap(self) -> None:
         width = self.line_width
         self._lines = self._text
         if self._wrapped and width > 0:
             self._lines = [part for line in self._text for part in _wrapped(line, width)]
-        super().forget()
+        self._keys = [(line.plain, line.style, *line.spans) for line in self._lines]
+        self.measure()
 
     def on_resize(self) -> None:
-        self.forget()
+        self._wrap()
+        super().on_resize()
 
     def line_count(self) -> int:
         return len(self._lines)
 
     def line_key(self, line: int) -> Hashable:
-        return line
+        return self._keys[line]
 
     def line_text(self, line: int, width: int) -> Text:
         return self._lines[line].copy()
