@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import threading
 from abc import ABC, abstractmethod
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
@@ -18,7 +19,7 @@ from .finding import Finding
 from .steps import Trace
 from .tape import Backward, Op
 
-_CACHED_TRACES = 8
+_CACHED_TRACES = 16
 _STATE_BUDGET = 256 * 2**20
 
 
@@ -91,6 +92,14 @@ class Session(ABC):
             IndexError: if there is no such iteration.
         """
 
+    def at_hand(self, iteration: int) -> Trace | None:
+        """The trace of `iteration` if that takes no time."""
+        return None
+
+    def ahead(self, iteration: int) -> Trace | None:
+        """Have the trace of `iteration` at hand, before it is asked for, if that is cheap."""
+        return None
+
     @abstractmethod
     def run_to(self, iteration: int, progress: Callable[[int], bool] = lambda _: True) -> int:
         """Make ready for `trace(iteration)`, which may take long.
@@ -139,7 +148,8 @@ class Training(Session):
 
     A step is `train`ed plainly on the way and recorded by `record` where it is looked at;
     both start from the same snapshot and compute the same bits. Snapshots are thinned out
-    evenly when they outgrow their budget, and the steps between are run again.
+    evenly when they outgrow their budget, and the steps between are run again. One thread at a
+    time computes; traces that are at hand are had without waiting for it.
     """
 
     def __init__(self, model: nn.Module, optimizer: Optimizer) -> None:
@@ -149,6 +159,8 @@ class Training(Session):
         self._stride = 1
         self._next = 1  # the iteration that the model stands before
         self._traces: OrderedDict[int, Trace] = OrderedDict()
+        self._computing = threading.RLock()
+        self._unseen = False  # whether what is computed is ahead of what was asked for
 
     @abstractmethod
     def train(self, iteration: int) -> float:
@@ -161,30 +173,54 @@ class Training(Session):
     def trace(self, iteration: int) -> Trace:
         if not 1 <= iteration <= self.iterations:
             raise IndexError(f"no iteration {iteration}: there are 1 to {self.iterations}")
-        if iteration not in self._traces:
-            trace = self.record(iteration)
-            self._traces[iteration] = trace
-            if len(self._traces) > _CACHED_TRACES:
-                self._traces.popitem(last=False)
-        self._traces.move_to_end(iteration)
-        return self._traces[iteration]
+        trace = self._traces.get(iteration) or self._compute(iteration)
+        self.losses[iteration] = trace.loss
+        return trace
+
+    def _compute(self, iteration: int) -> Trace:
+        with self._computing:
+            if iteration not in self._traces:
+                self._traces[iteration] = self.record(iteration)
+                if len(self._traces) > _CACHED_TRACES:
+                    self._traces.popitem(last=False)
+            return self._traces[iteration]
+
+    def at_hand(self, iteration: int) -> Trace | None:
+        return self.trace(iteration) if iteration in self._traces else None
+
+    def ahead(self, iteration: int) -> Trace | None:
+        """Compute a trace and leave everything else as it was: model, random numbers, losses."""
+        if not 1 <= iteration <= self.iterations:
+            return None
+        with self._computing:
+            before, here = Snapshot.take(self.model, self.optimizer), self._next
+            self._unseen = True
+            try:
+                return self._compute(iteration)
+            finally:
+                self._unseen = False
+                before.restore(self.model, self.optimizer)
+                self._next = here
 
     def run_to(self, iteration: int, progress: Callable[[int], bool] = lambda _: True) -> int:
-        if self._next != iteration:
-            start = max(known for known in self._snapshots if known <= iteration)
-            if not start <= self._next <= iteration:
-                self._snapshots[start].restore(self.model, self.optimizer)
-                self._next = start
-        while self._next < iteration:
-            self.arrive(self._next + 1, self.train(self._next))
-            if not progress(self._next):
-                break
-        return self._next
+        with self._computing:
+            if self._next != iteration:
+                start = max(known for known in self._snapshots if known <= iteration)
+                if not start <= self._next <= iteration:
+                    self._snapshots[start].restore(self.model, self.optimizer)
+                    self._next = start
+            while self._next < iteration:
+                self.arrive(self._next + 1, self.train(self._next))
+                if not progress(self._next):
+                    break
+            return self._next
 
     def arrive(self, iteration: int, loss: float) -> None:
         """The model now stands before `iteration`; the step before it had this loss."""
-        self.losses[iteration - 1] = loss
         self._next = iteration
+        if self._unseen:
+            return
+        self.losses[iteration - 1] = loss
         if iteration not in self._snapshots and (iteration - 1) % self._stride == 0:
             self._snapshots[iteration] = Snapshot.take(self.model, self.optimizer)
             self._thin_out()

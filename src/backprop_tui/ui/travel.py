@@ -57,10 +57,25 @@ class Travel(Frame):
             return self.trace, self.cursor
         return self.session.trace(self.trace.iteration), self.inside
 
+    def show(self, trace: Trace, step: int) -> None:
+        before, fresh = self.trace, trace is not self.trace
+        super().show(trace, step)
+        if fresh and self.inside is None:
+            back = before is not None and trace.iteration < before.iteration
+            self._look_ahead(trace.iteration + (-1 if back else 1))
+
+    @work(thread=True, group="ahead", exclusive=True)
+    def _look_ahead(self, iteration: int) -> None:
+        """Compute what comes next on this way, while there is nothing else to do."""
+        assert self.session is not None
+        trace = self.session.ahead(iteration)
+        if trace is not None:
+            prepare(trace)
+
     # Going there.
 
     def go(self, place: Place, *, jump: bool = True) -> None:
-        """Go to a place, at once if its iteration is here, else by a worker."""
+        """Go to a place, at once if its iteration is at hand, else by a worker."""
         if self.session is None or self.trace is None:
             return
         if not self.session.first <= place.iteration <= self.session.iterations:
@@ -72,6 +87,11 @@ class Travel(Frame):
             self._past = [*self._past[-HISTORY:], here]
         if replace(place, step=here.step) == here and self._target is None:
             self.show(self.trace, place.step)
+            return
+        kept = self.session.at_hand(place.iteration)
+        if kept is not None and self._target is None and place.inside is None:
+            self.inside = None
+            self.show(kept, place.step)
             return
         on_the_way, self._target = self._target is not None, place
         if not on_the_way:
