@@ -16,7 +16,7 @@ from .judge import Judged
 from .rules import registry
 from .steps import Given, Gradient, Group, Heading, Step, Twin
 from .tape import Backward, Op, Tape, tensors
-from .torch_formulas import formula_of_op
+from .torch_formulas import telling
 from .variables import computing, leaf_names, variables
 
 CONTAINERS = ("ModuleList", "ModuleDict")
@@ -146,12 +146,11 @@ class Outline:
                 op=op.name,
                 rule=rule.name if rule else None,
                 source=(op.source.file, op.source.line) if op.source else None,
-                formula=formula_of_op(op) if phase == "backward" else "",
+                node=telling(op) if phase == "backward" else "",
                 isolated=isolated,
                 steps=tuple(step.index for step in steps),
                 headings=self._headings(op),
                 call=op.index,
-                node=op.node,
             )
         )
 

@@ -14,6 +14,7 @@ from torch import Tensor
 from .compare import Comparison, Verdict
 from .compare import worst as worst_of
 from .lines import Line
+from .torch_formulas import formula_of
 
 __all__ = ["Given", "Group", "Heading", "Line", "Step", "Trace", "Twin"]
 
@@ -88,8 +89,8 @@ class Group:
     """One op visited in one phase: a foldable heading over its steps.
 
     `isolated` judges the op alone: its rule fed with autograd's own incoming cotangent.
-    `formula` is PyTorch's own derivative, a line for each argument, on the way back; it is that
-    of `node`, the last of what autograd made where an op is made of several.
+    `node` is what autograd made of it, on the way back, and `formula` PyTorch's own derivative
+    of that, a line for each argument; both are "" where no node tells.
     `headings` are those that it stands under, the outermost first, and `call` is the op's
     number on the tape.
     """
@@ -101,12 +102,15 @@ class Group:
     op: str
     rule: str | None
     source: tuple[str, int] | None
-    formula: str
+    node: str
     isolated: Comparison | None
     steps: tuple[int, ...]
     headings: tuple[Heading, ...] = ()
     call: int | None = None
-    node: str = ""
+
+    @property
+    def formula(self) -> str:
+        return formula_of(self.node) if self.node else ""
 
 
 @dataclass(frozen=True)

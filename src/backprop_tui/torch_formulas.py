@@ -10,32 +10,27 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from .tape import Op
-
-_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-
 
 _OF_ONE_OP = 3  # nodes of a linear layer: its product, and what turns its weight
 _RESHAPES = {"ViewBackward0", "UnsafeViewBackward0", "ReshapeAliasBackward0"}
 _RESHAPING = {"view", "view_as", "reshape", "reshape_as", "flatten", "unflatten", "ravel"}
 
 
-def formula_of_op(op: Op) -> str:
-    """PyTorch's formula of an op; "" of a composite, whose last node says little of it.
+def telling(op: Op) -> str:
+    """The node whose formula is the op's; "" of a composite, whose last node says little of it.
 
     So says a reshape that an op of more dimensions ends in.
     """
     reshaped = op.node in _RESHAPES and op.name not in _RESHAPING
-    return "" if op.nodes > _OF_ONE_OP or reshaped else formula_of(op.node)
+    return "" if op.nodes > _OF_ONE_OP or reshaped else op.node
 
 
 def formula_of(node: str) -> str:
     """``self: threshold_backward(grad, result, 0)`` for "ReluBackward0"; "" where unknown.
 
     The formulas are those of the installed torch: its wheel carries ``derivatives.yaml``,
-    from which its autograd is generated.
+    from which its autograd is generated. The first call reads it, which takes a moment.
     """
     return "\n".join(f"{name}: {text}" for name, text in _formulas().get(node, {}).items())
 
@@ -66,7 +61,10 @@ def _entries() -> list[dict[str, Any]]:
     file = Path((folders or [""])[0], "packaged", "autograd", "derivatives.yaml")
     if not file.is_file():
         return []
-    entries: list[dict[str, Any]] = yaml.load(file.read_text(encoding="utf-8"), Loader=_LOADER)
+    import yaml
+
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+    entries: list[dict[str, Any]] = yaml.load(file.read_text(encoding="utf-8"), Loader=loader)
     return entries
 
 

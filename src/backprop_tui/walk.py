@@ -17,7 +17,7 @@ from .lines import Line, needed, returned, trace
 from .naming import Names, Naming
 from .steps import Given, Gradient, Group, Step, Trace, Twin
 from .tape import Backward, Op, Tape, tensors
-from .torch_formulas import formula_of_op
+from .torch_formulas import telling
 from .updating import Updating
 from .witness import Witness
 
@@ -197,7 +197,7 @@ class _Walker(Updating):
         for target in wanted.keys() - last.keys():
             self._names.hand_through(wanted[target], scope.get(target, target))
         isolated = self._witness.isolated(op)
-        self._place(replace(group, isolated=isolated, formula=formula_of_op(op)), steps)
+        self._place(replace(group, isolated=isolated, node=telling(op)), steps)
 
     def _wanted(self, visit: Visit) -> dict[str, int]:
         """The names that backward returns for inputs that need a gradient -> those inputs."""
@@ -262,11 +262,10 @@ def _group_of(op: Op, phase: str, visit: Visit) -> Group:
         op=op.name,
         rule=visit.rule.name if visit.rule else None,
         source=(op.source.file, op.source.line) if op.source else None,
-        formula="",
+        node="",
         isolated=None,
         steps=(),
         call=op.index,
-        node=op.node,
     )
 
 

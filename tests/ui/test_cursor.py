@@ -65,7 +65,7 @@ def make(
             op="",
             rule=None,
             source=None,
-            formula="",
+            node="",
             isolated=comparison(alone[group]) if group in alone else None,
             steps=tuple(s.index for s in steps if s.group == group),
         )

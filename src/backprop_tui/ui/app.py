@@ -119,6 +119,7 @@ class BackpropApp(App[None]):
         import torch  # noqa: F401
 
         self._built.wait()
+        from ..torch_formulas import formula_of
         from .travel import prepare
 
         if get_current_worker().is_cancelled:
@@ -137,6 +138,7 @@ class BackpropApp(App[None]):
         gc.freeze()
         gc.enable()
         self.call_from_thread(self._opened, session, trace)
+        formula_of("")  # nobody waits for PyTorch's formulas now, and the way back shows them
 
     def on_key(self, event: events.Key) -> None:
         """What is typed while a dialog opens went to the pane below: give it to the dialog's line.
