@@ -58,7 +58,7 @@ class Prompt(Horizontal):
         field = self.query_one(Input)
         field.value, field.placeholder = text, example
         self.add_class("-open")
-        field.focus()
+        self.screen.set_focus(field)  # at once: what is typed ahead is its own
 
     def refuse(self, reason: str) -> None:
         """Say beside the answer what is wrong with it."""

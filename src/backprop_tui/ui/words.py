@@ -41,7 +41,7 @@ class Words(LinePane):
 
     def on_resize(self) -> None:
         self._wrap()
-        super().on_resize()
+        self.repaint()  # what was painted at the new size before this was wrapped for the old one
 
     def line_count(self) -> int:
         return len(self._lines)

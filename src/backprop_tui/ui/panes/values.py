@@ -74,7 +74,7 @@ class ValuePane(LinePane):
         self._selected = ""
         self._longest = LABEL
         self._fillings = 0
-        self._cells: dict[int, list[tuple[render.Cell, ...]]] = {}
+        self._cells: dict[tuple[int, int], list[tuple[render.Cell, ...]]] = {}
 
     # Set by the parent.
 
@@ -143,13 +143,10 @@ class ValuePane(LinePane):
 
     def _cells_of(self, number: int, value: Tensor) -> list[tuple[render.Cell, ...]]:
         """A small tensor's rows, which stay the same for as long as it stands here."""
-        if number not in self._cells:
-            self._cells[number] = render.matrix_cells(value, self.line_width - 1)
-        return self._cells[number]
-
-    def on_resize(self) -> None:
-        self._cells.clear()
-        super().on_resize()
+        room = self.line_width - 1
+        if (number, room) not in self._cells:
+            self._cells[number, room] = render.matrix_cells(value, room)
+        return self._cells[number, room]
 
     def _look(self, row: Row) -> Look:
         return Look(
