@@ -78,6 +78,10 @@ def test_what_is_typed_before_a_dialog_stands_is_not_lost(lesson: Terminal) -> N
     assert "array(" in lesson.tmux("show-buffer")
     lesson.press_at_once("p", "Up", "Enter")
     lesson.wait_for("▶ re = 2·re·dloss")
+    lesson.press_at_once("6", "i", *"1, 2", "Enter")
+    lesson.wait_for("re[1, 2] = ")
+    lesson.press_at_once("s", "s", ":", *"1000 + len(rex4)", "Enter")
+    lesson.wait_for("1005")
 
 
 def test_iterations_there_and_back(lesson: Terminal) -> None:

@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 
 import backprop_tui as bp
-from backprop_tui.torch_formulas import formula_of, formula_of_op
+from backprop_tui.torch_formulas import formula_of, telling
 
 X = torch.rand(3, 3, requires_grad=True)
 
@@ -34,7 +34,7 @@ def test_an_unknown_node_has_none():
 def formulas(function, *args):
     with bp.record() as tape:
         function(*args)
-    return [formula_of_op(op) for op in tape.ops]
+    return [formula_of(telling(op)) for op in tape.ops]
 
 
 def test_the_reshape_that_ends_an_op_is_not_its_formula():

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from textual import on, work
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.widgets import Input
 
 from ..errors import UserError
 from .checking import Checking
@@ -61,7 +60,6 @@ class Desk(Checking):
             "eval",
             tooltip="evaluate an expression",
             id="evaluate.open",
-            priority=True,  # before the next key is looked at, so that typing ahead works
         ),
         Binding("D", "dimensions", "dimension table", show=False, id="dimensions.open"),
         Binding(
@@ -98,10 +96,6 @@ class Desk(Checking):
         self._show_watches()
 
     # Evaluate.
-
-    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """A colon that is typed into a line is a colon."""
-        return action != "evaluate" or not isinstance(self.focused, Input)
 
     def action_evaluate(self) -> None:
         """Open the line for an expression."""

@@ -46,7 +46,7 @@ class Prompt(Horizontal):
 
     def compose(self) -> ComposeResult:
         yield Static(id="purpose")
-        yield Input(compact=True, select_on_focus=True)
+        yield Input(compact=True, select_on_focus=False)
         yield Static(id="wrong")
 
     def ask(self, purpose: str, text: str, example: str) -> None:
@@ -58,7 +58,9 @@ class Prompt(Horizontal):
         field = self.query_one(Input)
         field.value, field.placeholder = text, example
         self.add_class("-open")
-        self.screen.set_focus(field)  # at once: what is typed ahead is its own
+        # Both at once: what is typed ahead is its own, and takes the place of the text.
+        field.select_all()
+        self.screen.set_focus(field)
 
     def refuse(self, reason: str) -> None:
         """Say beside the answer what is wrong with it."""
