@@ -53,7 +53,7 @@ def relu6(input, inplace=False):
 
 @rule(F.leaky_relu, F.leaky_relu_, samples=anywhere)
 def leaky_relu(input, negative_slope=0.01, inplace=False):
-    """y = x above 0, slope · x below."""
+    """y = x above 0, slope · x below, and that slope at 0 (Maas et al., 2013)."""
     mask = input > 0
     y = torch.where(mask, input, negative_slope * input)
 
@@ -71,7 +71,10 @@ def prelu_samples(make):
 
 @rule(*spellings("prelu"), F.prelu, samples=prelu_samples)
 def prelu(input, weight):
-    """y = x above 0, w · x below, with one learned w for all or for each channel."""
+    """y = x above 0, w · x below, with one learned w for all or for each channel.
+
+    ∂L/∂w sums dy·x over what lies below 0 (He et al., 2015, arXiv:1502.01852).
+    """
     channels = [-1 if d == 1 else 1 for d in range(input.dim())]
     slope = weight.reshape(channels) if weight.numel() > 1 else weight.reshape(())
     mask = input > 0
@@ -142,7 +145,10 @@ def hardsigmoid(input, inplace=False):
 
 @rule(F.hardswish, samples=anywhere)
 def hardswish(input, inplace=False):
-    """x times its hard sigmoid: dy/dx is 0 to the left, 1 to the right, x/3 + ½ between."""
+    """x times its hard sigmoid: dy/dx is 0 to the left, 1 to the right, x/3 + ½ between.
+
+    (Howard et al., 2019, arXiv:1905.02244.)
+    """
     y = input * (input + 3).clamp(0, 6) / 6
 
     def backward(dy):

@@ -15,7 +15,7 @@ def scaled_pairs(make):
 
 @rule(*spellings("add"), Tensor.__radd__, samples=scaled_pairs)
 def add(input, other, *, alpha=1):
-    """The sum y = a + α·b: the cotangent passes to both."""
+    """The sum y = a + α·b: the cotangent passes to a as it is, and to b times α."""
     y = input + other if alpha == 1 else input + alpha * other
 
     def backward(dy):
@@ -28,7 +28,7 @@ def add(input, other, *, alpha=1):
 
 @rule(*spellings("sub", "subtract"), samples=scaled_pairs)
 def sub(input, other, *, alpha=1):
-    """The difference y = a − α·b."""
+    """The difference y = a − α·b: ∂L/∂a = dy, ∂L/∂b = −α·dy."""
     y = input - other if alpha == 1 else input - alpha * other
 
     def backward(dy):
@@ -41,7 +41,7 @@ def sub(input, other, *, alpha=1):
 
 @rule(torch.rsub, Tensor.__rsub__, samples=scaled_pairs)
 def rsub(input, other, *, alpha=1):
-    """The reflected difference, y = b − α·a."""
+    """The reflected difference, y = b − α·a: ∂L/∂a = −α·dy, ∂L/∂b = dy."""
     y = other - input if alpha == 1 else other - alpha * input
 
     def backward(dy):
@@ -140,7 +140,7 @@ def power_slope(base, exponent):
 
 @rule(Tensor.__rpow__, samples=lambda make: [sample(make(2, 3), 2.5)])
 def rpow(input, other):
-    """The reflected power, y = baseᵃ."""
+    """The reflected power, y = bᵃ: ∂y/∂a = y·ln b."""
     y, reflected = pow(other, input)
 
     def backward(dy):
@@ -164,7 +164,7 @@ def square(input):
 
 @rule(*spellings("neg", "negative"), samples=anywhere)
 def neg(input):
-    """y = −x."""
+    """y = −x, dy/dx = −1."""
     y = -input
 
     def backward(dy):
@@ -180,7 +180,7 @@ def three_samples(make):
 
 @rule(*spellings("addcmul"), samples=three_samples)
 def addcmul(input, tensor1, tensor2, *, value=1):
-    """y = a + v·b·c."""
+    """y = a + v·b·c: ∂L/∂a = dy, ∂L/∂b = v·dy·c, ∂L/∂c = v·dy·b."""
     y = input + value * tensor1 * tensor2
 
     def backward(dy):
@@ -194,7 +194,7 @@ def addcmul(input, tensor1, tensor2, *, value=1):
 
 @rule(*spellings("addcdiv"), samples=three_samples)
 def addcdiv(input, tensor1, tensor2, *, value=1):
-    """y = a + v·b/c."""
+    """y = a + v·b/c: ∂L/∂a = dy, ∂L/∂b = v·dy/c, ∂L/∂c = −v·dy·b/c²."""
     y = input + value * tensor1 / tensor2
 
     def backward(dy):
@@ -213,7 +213,7 @@ def lerp_samples(make):
 
 @rule(*spellings("lerp"), samples=lerp_samples)
 def lerp(input, end, weight):
-    """The way from a to b, y = a + w·(b − a)."""
+    """The way from a to b, y = a + w·(b − a): slopes 1 − w, w, and b − a in w."""
     y = torch.lerp(input, end, weight)
 
     def backward(dy):
@@ -227,7 +227,10 @@ def lerp(input, end, weight):
 
 @rule(*spellings("fmod"), samples=positive_pairs)
 def fmod(input, other):
-    """What is left of a divided by b, rounded to 0: y = a − b·trunc(a/b)."""
+    """What is left of a divided by b, rounded to 0: y = a − b·trunc(a/b).
+
+    The quotient trunc(a/b) is flat: ∂y/∂a = 1, ∂y/∂b = −trunc(a/b).
+    """
     y = torch.fmod(input, other)
 
     def backward(dy):
@@ -240,7 +243,10 @@ def fmod(input, other):
 
 @rule(*spellings("remainder"), samples=positive_pairs)
 def remainder(input, other):
-    """What is left of a divided by b, rounded down: y = a − b·floor(a/b)."""
+    """What is left of a divided by b, rounded down: y = a − b·floor(a/b).
+
+    The quotient floor(a/b) is flat: ∂y/∂a = 1, ∂y/∂b = −floor(a/b).
+    """
     y = torch.remainder(input, other)
 
     def backward(dy):
@@ -265,7 +271,7 @@ def rmod(input, other):
 
 @rule(torch.float_power, Tensor.float_power, samples=pow_samples)
 def float_power(input, exponent):
-    """The power in double precision."""
+    """The power y = aᵇ in double precision: derived as pow, in the dtype of y."""
     y = torch.float_power(input, exponent)
     base = input.to(y.dtype) if isinstance(input, Tensor) else input
     raised = exponent.to(y.dtype) if isinstance(exponent, Tensor) else exponent

@@ -35,7 +35,7 @@ def tanh(input):
 
 @rule(F.silu, samples=anywhere)
 def silu(input, inplace=False):
-    """y = x·σ(x), dy/dx = σ + y(1 − σ)."""
+    """y = x·σ(x), dy/dx = σ + y(1 − σ) (Elfwing et al., 2017, arXiv:1702.03118)."""
     sigma = torch.sigmoid(input)
     y = input * sigma
 
@@ -118,7 +118,10 @@ def logsigmoid(input):
 
 @rule(F.mish, samples=anywhere)
 def mish(input, inplace=False):
-    """y = x·tanh(softplus x): with t the tanh, dy/dx = t + x·σ(x)·(1 − t²)."""
+    """y = x·tanh(softplus x): with t the tanh, dy/dx = t + x·σ(x)·(1 − t²).
+
+    (Misra, 2019, arXiv:1908.08681.)
+    """
     gate = F.softplus(input).tanh()
     y = input * gate
 
@@ -162,7 +165,10 @@ def tanhshrink(input):
 
 @rule(F.elu, F.elu_, samples=lambda make: [sample(make(2, 3), alpha=1.5)])
 def elu(input, alpha=1.0, inplace=False):
-    """y = x above 0, α(eˣ − 1) below: dy/dx = 1 above, αeˣ below."""
+    """y = x above 0, α(eˣ − 1) below: dy/dx = 1 above, αeˣ below, at 0 too.
+
+    (Clevert et al., 2015, arXiv:1511.07289.)
+    """
     bent = alpha * torch.expm1(input.clamp(max=0))
     y = torch.where(input <= 0, bent, input)
 
@@ -176,7 +182,10 @@ def elu(input, alpha=1.0, inplace=False):
 
 @rule(*spellings("selu"), F.selu, samples=anywhere)
 def selu(input, inplace=False):
-    """The scaled elu whose layers keep mean 0 and variance 1 (Klambauer et al., 2017)."""
+    """The scaled elu whose layers keep mean 0 and variance 1: its slope is the elu's, scaled.
+
+    (Klambauer et al., 2017, arXiv:1706.02515.)
+    """
     alpha = 1.6732632423543772848170429916717
     scale = 1.0507009873554804934193349852946
     bent = alpha * torch.expm1(input.clamp(max=0))
@@ -192,7 +201,10 @@ def selu(input, inplace=False):
 
 @rule(*spellings("celu"), F.celu, samples=lambda make: [sample(make(2, 3), alpha=1.5)])
 def celu(input, alpha=1.0, inplace=False):
-    """y = x above 0, α(e^(x/α) − 1) below: dy/dx = 1 above, e^(x/α) below."""
+    """y = x above 0, α(e^(x/α) − 1) below: dy/dx = 1 above, e^(x/α) below.
+
+    (Barron, 2017, arXiv:1704.07483.)
+    """
     bent = torch.expm1(input.clamp(max=0) / alpha)
     y = torch.where(input <= 0, alpha * bent, input)
 
@@ -211,7 +223,10 @@ def glu_samples(make):
 
 @rule(F.glu, samples=glu_samples)
 def glu(input, dim=-1):
-    """One half of x gated by the other: y = a·σ(b)."""
+    """One half of x gated by the other, y = a·σ(b): ∂L/∂a = dy·σ(b), ∂L/∂b = dy·a·σ′(b).
+
+    (Dauphin et al., 2016, arXiv:1612.08083.)
+    """
     half = input.shape[dim] // 2
     a = input.narrow(dim, 0, half)
     b = input.narrow(dim, half, half)

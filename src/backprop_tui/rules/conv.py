@@ -70,7 +70,12 @@ def conv_samples(make):
 
 @rule(F.conv1d, F.conv2d, F.conv3d, samples=conv_samples)
 def conv(input, weight, bias=None, stride=1, padding=0, dilation=1, groups=1):
-    """A convolution: each output is the kernel's inner product with one window of the input."""
+    """A convolution, y[n, k] = Σ W[k, c] ⋆ x[n, c] + b[k]: a kernel's inner product with windows.
+
+    x is N×C×size (or C×size), W is K×C×kernel, with groups K×C/groups×kernel, y is N×K×size.
+    ∂L/∂b sums dy over examples and places, ∂L/∂x is the transposed convolution of dy, and
+    ∂L/∂W the convolution of x with dy.
+    """
     n = weight.dim() - 2
     kernel = weight.shape[2:]
     stride = each(stride, n)
@@ -121,7 +126,7 @@ def conv_transpose_samples(make):
 def conv_transpose(
     input, weight, bias=None, stride=1, padding=0, output_padding=0, groups=1, dilation=1
 ):
-    """The adjoint of a convolution: each input lays down a copy of the kernel.
+    """The adjoint of a convolution: each input lays down a copy of the kernel, W is C×K×kernel.
 
     So its own adjoint is the convolution, and the kernel sees input and dy exchanged.
     """

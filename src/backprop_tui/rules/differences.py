@@ -102,7 +102,7 @@ def area_samples(make):
 
 @rule(torch.trapezoid, torch.trapz, samples=area_samples)
 def trapezoid(y, x=None, *, dx=1, dim=-1):
-    """The area under a curve through points (xᵢ, yᵢ), by trapezoids."""
+    """The area under a curve through points (xᵢ, yᵢ), Σ (yᵢ + yᵢ₊₁)/2·(xᵢ₊₁ − xᵢ)."""
     areas, strips_backward = strips(y, x, dx, dim)
     area = areas.sum(dim)
 
@@ -116,7 +116,7 @@ def trapezoid(y, x=None, *, dx=1, dim=-1):
 
 @rule(torch.cumulative_trapezoid, samples=area_samples)
 def cumulative_trapezoid(y, x=None, *, dx=1, dim=-1):
-    """The area up to each point."""
+    """The area up to each point: each trapezoid receives from all areas behind it."""
     areas, strips_backward = strips(y, x, dx, dim)
     area = areas.cumsum(dim)
 

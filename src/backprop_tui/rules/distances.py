@@ -21,7 +21,7 @@ def pair_samples(make):
 
 @rule(F.l1_loss, samples=pair_samples)
 def l1_loss(input, target, size_average=None, reduce=None, reduction="mean", weight=None):
-    """The absolute error |x − t|: its derivative is the sign of x − t."""
+    """The absolute error |x − t|: its derivative is the sign of x − t, and 0 at 0."""
     reduction = spelled_reduction(size_average, reduce, reduction)
     error = input - target
     own = error.abs()
@@ -44,7 +44,10 @@ def l1_loss(input, target, size_average=None, reduce=None, reduction="mean", wei
 
 @rule(F.smooth_l1_loss, samples=pair_samples)
 def smooth_l1_loss(input, target, size_average=None, reduce=None, reduction="mean", beta=1.0):
-    """|x − t| − β/2, rounded off to (x − t)²/(2β) where the error is below β."""
+    """|x − t| − β/2, rounded off to (x − t)²/(2β) where the error is below β.
+
+    Slopes: the sign of x − t, and (x − t)/β (Girshick, 2015, arXiv:1504.08083).
+    """
     reduction = spelled_reduction(size_average, reduce, reduction)
     error = input - target
     near = error.abs() < beta
@@ -64,7 +67,10 @@ def smooth_l1_loss(input, target, size_average=None, reduce=None, reduction="mea
 
 @rule(F.huber_loss, samples=pair_samples)
 def huber_loss(input, target, reduction="mean", delta=1.0, weight=None):
-    """(x − t)²/2 where the error is below δ, δ(|x − t| − δ/2) above (Huber, 1964)."""
+    """(x − t)²/2 where the error is below δ, δ(|x − t| − δ/2) above.
+
+    So its slope is x − t, held to ±δ (Huber, 1964, doi:10.1214/aoms/1177703732).
+    """
     error = input - target
     near = error.abs() <= delta
     own = torch.where(near, 0.5 * error * error, delta * (error.abs() - 0.5 * delta))
@@ -163,7 +169,11 @@ def kl_samples(make):
 
 @rule(F.kl_div, samples=kl_samples)
 def kl_div(input, target, size_average=None, reduce=None, reduction="mean", log_target=False):
-    """The divergence t·(ln t − x) of a log-probability x from t, 0 where t is 0."""
+    """The divergence t·(ln t − x) of a log-probability x from t, 0 where t is 0.
+
+    Slopes: −t in x and ln t − x + 1 in t (Kullback and Leibler, 1951,
+    doi:10.1214/aoms/1177729694).
+    """
     reduction = spelled_reduction(size_average, reduce, reduction)
     t = target.exp() if log_target else target
     log_t = target if log_target else target.log()

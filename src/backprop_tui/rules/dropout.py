@@ -19,7 +19,11 @@ def dropout_samples(make):
 
 @rule(F.dropout, torch.dropout, torch.dropout_, samples=dropout_samples)
 def dropout(input, p=0.5, training=True, inplace=False):
-    """Each element is 0 with probability p, else divided by 1 − p. So is its cotangent."""
+    """Each element is 0 with probability p, else divided by 1 − p. So is its cotangent.
+
+    (Srivastava et al., 2014, "Dropout: a simple way to prevent neural networks from
+    overfitting".)
+    """
     if training:
         mask = F.dropout(torch.ones_like(input), p)
         y = input * mask
@@ -168,9 +172,10 @@ def gumbel_samples(make):
 
 @rule(F.gumbel_softmax, samples=gumbel_samples)
 def gumbel_softmax(logits, tau=1, hard=False, eps=1e-10, dim=-1):
-    """softmax((x + g)/τ) with Gumbel noise g = −ln e, e exponential (arXiv:1611.01144).
+    """softmax((x + g)/τ) with Gumbel noise g = −ln e, e exponential (Jang et al., 2016).
 
-    The hard form is 1 at the largest and passes the soft one's gradient, straight through.
+    The hard form is 1 at the largest and passes the soft one's gradient, straight through
+    (arXiv:1611.01144).
     """
     exponential = torch.empty_like(logits, memory_format=torch.contiguous_format).exponential_()
     noisy = (logits - exponential.log()) / tau

@@ -1,4 +1,7 @@
-"""Exponentials, logarithms and roots of each element: ∂L/∂x = dy · f′(x)."""
+"""Exponentials, logarithms and roots of each element: ∂L/∂x = dy · f′(x).
+
+The same for complex numbers: f is differentiable there, and a cotangent is plain algebra.
+"""
 
 import math
 

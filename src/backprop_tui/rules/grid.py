@@ -15,7 +15,10 @@ PADDINGS = ("zeros", "border", "reflection")
 
 
 def cubic(t, inner):
-    """Keys' cubic kernel with a = −¾ and its slope, for |t| < 1 (`inner`) or 1 ≤ |t| < 2."""
+    """The cubic kernel with a = −¾ and its slope, for |t| < 1 (`inner`) or 1 ≤ |t| < 2.
+
+    (Keys, 1981, doi:10.1109/TASSP.1981.1163711.)
+    """
     a, s, t = -0.75, t.sign(), t.abs()
     if inner:
         return ((a + 2) * t - (a + 3)) * t * t + 1, s * (3 * (a + 2) * t - 2 * (a + 3)) * t

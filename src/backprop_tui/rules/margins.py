@@ -28,7 +28,10 @@ def ranking_samples(make):
 def margin_ranking_loss(
     input1, input2, target, margin=0, size_average=None, reduce=None, reduction="mean"
 ):
-    """max(0, m − t·(a − b)): where t = 1, a should rank above b by the margin."""
+    """max(0, m − t·(a − b)): where t = 1, a should rank above b by the margin.
+
+    Where it is missed the slopes are −t in a, t in b and b − a in t.
+    """
     reduction = spelled_reduction(size_average, reduce, reduction)
     missing = margin - target * (input1 - input2)
     losses = missing.clamp(min=0)
@@ -54,7 +57,7 @@ def hinge_samples(make):
 def hinge_embedding_loss(
     input, target, margin=1.0, size_average=None, reduce=None, reduction="mean"
 ):
-    """A distance x itself where t = 1, and max(0, m − x) where t = −1."""
+    """A distance x itself where t = 1, slope 1; and max(0, m − x) where t = −1, slope −1 or 0."""
     reduction = spelled_reduction(size_average, reduce, reduction)
     alike = torch.where(target != -1, input, 0)
     missing = margin - input
@@ -184,7 +187,12 @@ def multi_margin_loss(
     reduce=None,
     reduction="mean",
 ):
-    """Σⱼ max(0, m − x_t + xⱼ)ᵖ/n over the n − 1 wrong classes: the right one wins by m."""
+    """Σⱼ max(0, m − x_t + xⱼ)ᵖ/n over the n − 1 wrong classes: the right one wins by m.
+
+    Each class that comes too near has the slope p·max(0, …)ᵖ⁻¹/n; the right one, minus their
+    sum (Crammer and Singer, 2001, "On the algorithmic implementation of multiclass
+    kernel-based vector machines").
+    """
     reduction = spelled_reduction(size_average, reduce, reduction)
     scores = torch.atleast_1d(input)
     aim = target.reshape(*scores.shape[:-1], 1)

@@ -91,7 +91,10 @@ def factors_cotangents(matrices, dY):
 
 @rule(torch.linalg.multi_dot, samples=multi_dot_samples)
 def multi_dot(tensors):
-    """The product of many matrices, in the cheapest order."""
+    """The product of many matrices, in the cheapest order (Cormen et al., matrix chains).
+
+    ∂L/∂Aᵢ = (A₁…Aᵢ₋₁)ᵀ·dY·(Aᵢ₊₁…Aₙ)ᵀ.
+    """
     matrices = as_matrices(tensors)
     Y = torch.linalg.multi_dot(tensors)
 

@@ -35,7 +35,10 @@ def layer_norm_samples(make):
 
 @rule(F.layer_norm, torch.layer_norm, samples=layer_norm_samples)
 def layer_norm(input, normalized_shape, weight=None, bias=None, eps=1e-5, cudnn_enable=True):
-    """Each row over the last dimensions to mean 0 and variance 1, then y = x̂·w + b."""
+    """Each row over the last dimensions to mean 0 and variance 1, then y = x̂·w + b.
+
+    ∂L/∂x as above, from dx̂ = dy·w (Ba et al., 2016, arXiv:1607.06450).
+    """
     dims = list(range(-len(normalized_shape), 0))
     centered = input - input.mean(dims, keepdim=True)
     variance = centered.square().mean(dims, keepdim=True)
@@ -105,14 +108,7 @@ def batch_norm_samples(make):
 
 @rule(F.batch_norm, samples=batch_norm_samples)
 def batch_norm(
-    input,
-    running_mean,
-    running_var,
-    weight=None,
-    bias=None,
-    training=False,
-    momentum=0.1,
-    eps=1e-5,
+    input, running_mean, running_var, weight=None, bias=None, training=False, momentum=0.1, eps=1e-5
 ):
     """Each channel to mean 0 and variance 1 over the batch, then y = x̂·w + b.
 
@@ -211,15 +207,17 @@ def instance_norm(
     momentum=0.1,
     eps=1e-5,
 ):
-    """Each channel of each example to mean 0 and variance 1, then y = x̂·w + b."""
+    """Each channel of each example to mean 0 and variance 1, then y = x̂·w + b.
+
+    The weight is one number for each channel, so ∂L/∂x = r·w·(dy − mean(dy) − x̂·mean(dy·x̂)).
+    With running statistics this is batch_norm in evaluation. (Ulyanov et al., 2016,
+    arXiv:1607.08022.)
+    """
+    if not use_input_stats:
+        return batch_norm(input, running_mean, running_var, weight, bias, eps=eps)
     dims = list(range(2, input.dim()))
-    if use_input_stats:
-        mean = input.mean(dims, keepdim=True)
-        centered = input - mean
-        variance = centered.square().mean(dims, keepdim=True)
-    else:
-        centered = input - along(running_mean, input)
-        variance = along(running_var, input)
+    centered = input - input.mean(dims, keepdim=True)
+    variance = centered.square().mean(dims, keepdim=True)
     scale = (variance + eps).rsqrt()
     normalized = centered * scale
     y = normalized
@@ -229,22 +227,15 @@ def instance_norm(
         y = y + along(bias, input)
 
     def backward(dy):
-        dweight = None
-        dbias = None
-        if bias is not None:
-            dbias = dy.sum(over_all_but(input, 1))
-        dnormalized = dy
         overlap = dy * normalized
-        if weight is not None:
-            dweight = overlap.sum(over_all_but(input, 1))
-            dnormalized = dy * along(weight, input)
-            overlap = overlap * along(weight, input)
-        if use_input_stats:
-            shift = dnormalized.mean(dims, keepdim=True)
-            stretch = overlap.mean(dims, keepdim=True)
-            dnormalized = torch.addcmul(dnormalized, normalized, stretch, value=-1)
-            dnormalized -= shift
-        dinput = scale * dnormalized
+        dweight = None if weight is None else overlap.sum(over_all_but(input, 1))
+        dbias = None if bias is None else dy.sum(over_all_but(input, 1))
+        shift = dy.mean(dims, keepdim=True)
+        stretch = overlap.mean(dims, keepdim=True)
+        dcentered = torch.addcmul(dy, normalized, stretch, value=-1)
+        dcentered -= shift
+        gain = scale if weight is None else scale * along(weight, input)
+        dinput = gain * dcentered
         return dinput, None, None, dweight, dbias
 
     return y, backward

@@ -16,7 +16,7 @@ def tensor_pairs(make):
 
 @rule(*spellings("atan2", "arctan2"), samples=tensor_pairs)
 def atan2(input, other):
-    """The angle of the point (x, y) = (b, a): ∂/∂a = b/(a² + b²), ∂/∂b = −a/(a² + b²)."""
+    """The angle of the point (b, a): ∂/∂a = b/(a² + b²), ∂/∂b = −a/(a² + b²), taken as 0 at 0."""
     y = torch.atan2(input, other)
 
     def backward(dy):
@@ -31,7 +31,7 @@ def atan2(input, other):
 
 @rule(*spellings("hypot"), samples=tensor_pairs)
 def hypot(input, other):
-    """The hypotenuse y = √(a² + b²): ∂y/∂a = a/y."""
+    """The hypotenuse y = √(a² + b²): ∂y/∂a = a/y, ∂y/∂b = b/y."""
     y = torch.hypot(input, other)
 
     def backward(dy):
@@ -70,7 +70,10 @@ def logaddexp2(input, other):
 
 @rule(*spellings("copysign"), samples=pairs)
 def copysign(input, other):
-    """|a| with the sign of b: the cotangent keeps or changes its sign as a did."""
+    """|a| with the sign of b: dy keeps or changes its sign as a did, and is 0 where a is.
+
+    b moves nothing, but for the jump at its 0.
+    """
     y = torch.copysign(input, other)
 
     def backward(dy):
@@ -84,7 +87,7 @@ def copysign(input, other):
 
 @rule(*spellings("ldexp"), samples=tensor_pairs)
 def ldexp(input, other):
-    """y = a·2ᵇ."""
+    """y = a·2ᵇ: ∂y/∂a = 2ᵇ, ∂y/∂b = y·ln 2."""
     y = torch.ldexp(input, other)
 
     def backward(dy):

@@ -108,10 +108,11 @@ def lstm_cell_samples(make):
 
 @rule(torch.lstm_cell, samples=lstm_cell_samples)
 def lstm_cell(input, hx, w_ih, w_hh, b_ih=None, b_hh=None):
-    """The long short-term memory (Hochreiter and Schmidhuber, 1997); hx is the pair (h, c).
+    """The long short-term memory; hx is the pair (h, c), each batch×hidden.
 
     The gates i, f and o are sigmoids, g is a tanh. The memory c' = f·c + i·g forgets and
-    takes in; the state h' = o·tanh(c') shows some of it.
+    takes in; the state h' = o·tanh(c') shows some of it. (Hochreiter and Schmidhuber, 1997,
+    doi:10.1162/neco.1997.9.8.1735; the forget gate f is of Gers et al., 2000.)
     """
     h, c = hx
     x = affine(input, w_ih, b_ih)

@@ -1,4 +1,8 @@
-"""Special functions of each element: ∂L/∂x = dy · f′(x)."""
+"""Special functions of each element: ∂L/∂x = dy · f′(x).
+
+Derivatives are those of the NIST Digital Library of Mathematical Functions: the gamma function
+and its kin in chapter 5, the error function in 7.10, modified Bessel functions in 10.29.
+"""
 
 import math
 
@@ -131,7 +135,7 @@ def lgamma(input):
 
 @rule(*spellings("digamma"), torch.special.digamma, torch.special.psi, samples=positive)
 def digamma(input):
-    """y = ψ(x): dy/dx = ψ′(x)."""
+    """The digamma function y = ψ(x) = Γ′(x)/Γ(x): dy/dx = ψ′(x)."""
     y = torch.digamma(input)
 
     def backward(dy):

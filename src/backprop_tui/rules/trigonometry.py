@@ -1,4 +1,8 @@
-"""Trigonometric and hyperbolic functions of each element: ∂L/∂x = dy · f′(x)."""
+"""Trigonometric and hyperbolic functions of each element: ∂L/∂x = dy · f′(x).
+
+Derivatives are those of the NIST Digital Library of Mathematical Functions: 4.20 and 4.24 for the
+circle and its inverses, 4.34 and 4.38 for the hyperbola. They hold for complex numbers, too.
+"""
 
 import math
 
@@ -159,7 +163,7 @@ def sinc(input):
 
 @rule(*spellings("deg2rad"), samples=anywhere)
 def deg2rad(input):
-    """y = x · π/180."""
+    """y = x · π/180, a constant slope."""
     y = torch.deg2rad(input)
 
     def backward(dy):
@@ -171,7 +175,7 @@ def deg2rad(input):
 
 @rule(*spellings("rad2deg"), samples=anywhere)
 def rad2deg(input):
-    """y = x · 180/π."""
+    """y = x · 180/π, a constant slope."""
     y = torch.rad2deg(input)
 
     def backward(dy):
