@@ -167,7 +167,7 @@ def test_steps_that_are_none(steps, capfd):
 
 def test_a_script_that_never_differentiates(script, capfd):
     assert main(["check", script("import torch\nprint(torch.ones(3) * 2)")]) == 2
-    assert "nothing to check in train.py: it ran 2 torch ops" in capfd.readouterr().err
+    assert "nothing to check in train.py: its main thread ran 2 torch ops" in capfd.readouterr().err
 
 
 def test_a_detector_that_fails_ends_nothing(script, capfd, monkeypatch):

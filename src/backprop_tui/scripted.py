@@ -95,7 +95,7 @@ def check_program(
 def did(tape: taping.Tape) -> str:
     """What a program did that never differentiated."""
     if not tape.ops:
-        return "it called nothing of torch in this process"
+        return "it called nothing of torch in the main thread of this process"
     counts = Counter(op.name for op in tape.ops).most_common(4)
     most = ", ".join(f"{name} {count}×" for name, count in counts)
     carried = sum(bool(op.node) for op in tape.ops)
@@ -104,7 +104,7 @@ def did(tape: taping.Tape) -> str:
         if carried
         else "none carries gradient: nothing that requires grad went in, or no_grad was on"
     )
-    return f"it ran {len(tape.ops)} torch ops ({most}); {graph}"
+    return f"its main thread ran {len(tape.ops)} torch ops ({most}); {graph}"
 
 
 def failed(report: Report, fail_on: Collection[str]) -> bool:
