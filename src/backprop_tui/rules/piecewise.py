@@ -1,4 +1,9 @@
-"""Functions of each element that are flat or straight in pieces."""
+"""Functions of each element that are flat or straight in pieces.
+
+Where two pieces meet the slope is a choice, and PyTorch's has changed: since 2.14 a clamp that
+meets a bound, fmax and fmin do as maximum does, and x gives all its cotangent to a bound that is
+a number. The rules follow the torch that is installed.
+"""
 
 import torch
 from torch import Tensor
@@ -105,6 +110,9 @@ def nan_to_num(input, nan=None, posinf=None, neginf=None):
     return y, backward
 
 
+TIES_ARE_SHARED = torch.__version__ >= (2, 14)
+
+
 def clamp_samples(make):
     yield sample(make(2, 3), -0.5, 0.5)
     yield sample(make(2, 3), min=0.0)
@@ -119,6 +127,8 @@ def clamp(input, min=None, max=None):
     are equal, PyTorch lets nothing flow to either.
     """
     y = torch.clamp(input, min, max)
+    if TIES_ARE_SHARED:
+        return y, shared_clamp(input, min, max)
 
     def backward(dy):
         nowhere = torch.zeros_like(dy, dtype=torch.bool)
@@ -137,6 +147,19 @@ def clamp(input, min=None, max=None):
     return y, backward
 
 
+def shared_clamp(input, min, max):
+    """The backward of y = min(max(x, min), max), which shares its cotangent where two meet."""
+    raised, raise_backward = (input, None) if min is None else clamp_min(input, min)
+    _, lower_backward = (raised, None) if max is None else clamp_max(raised, max)
+
+    def backward(dy):
+        draised, dmax = lower_backward(dy) if lower_backward is not None else (dy, None)
+        dinput, dmin = raise_backward(draised) if raise_backward is not None else (draised, None)
+        return dinput, dmin, dmax
+
+    return backward
+
+
 def bound_samples(make):
     yield sample(make(2, 3), 0.1)
     yield sample(make(2, 3), make(3))
@@ -146,9 +169,12 @@ def bound_samples(make):
 def clamp_min(input, min):
     """x kept at or above a bound."""
     y = torch.clamp_min(input, min)
+    if TIES_ARE_SHARED and isinstance(min, Tensor):
+        return maximum(input, min)
 
     def backward(dy):
-        dinput = unbroadcast(torch.where(input >= min, dy, 0), input)
+        above = input > min if TIES_ARE_SHARED else input >= min
+        dinput = unbroadcast(torch.where(above, dy, 0), input)
         dmin = unbroadcast(torch.where(input < min, dy, 0), min)
         return dinput, dmin
 
@@ -159,9 +185,12 @@ def clamp_min(input, min):
 def clamp_max(input, max):
     """x kept at or below a bound."""
     y = torch.clamp_max(input, max)
+    if TIES_ARE_SHARED and isinstance(max, Tensor):
+        return minimum(input, max)
 
     def backward(dy):
-        dinput = unbroadcast(torch.where(input <= max, dy, 0), input)
+        below = input < max if TIES_ARE_SHARED else input <= max
+        dinput = unbroadcast(torch.where(below, dy, 0), input)
         dmax = unbroadcast(torch.where(input > max, dy, 0), max)
         return dinput, dmax
 
@@ -212,6 +241,8 @@ def minimum(input, other):
 def fmax(input, other):
     """The larger of each pair, the number where the other is NaN. A tie goes to the first."""
     y = torch.fmax(input, other)
+    if TIES_ARE_SHARED:
+        return y, maximum(input, other)[1]
 
     def backward(dy):
         first = (input >= other) | other.isnan()
@@ -226,6 +257,8 @@ def fmax(input, other):
 def fmin(input, other):
     """The smaller of each pair, the number where the other is NaN. A tie goes to the first."""
     y = torch.fmin(input, other)
+    if TIES_ARE_SHARED:
+        return y, minimum(input, other)[1]
 
     def backward(dy):
         first = (input <= other) | other.isnan()
