@@ -110,7 +110,7 @@ def nan_to_num(input, nan=None, posinf=None, neginf=None):
     return y, backward
 
 
-TIES_ARE_SHARED = torch.__version__ >= (2, 14)
+TIES_ARE_SHARED = torch.__version__ >= "2.14"  # compared as versions, not as text
 
 
 def clamp_samples(make):
