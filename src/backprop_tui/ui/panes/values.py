@@ -20,8 +20,9 @@ if TYPE_CHECKING:
 
     from ...steps import Trace
 
-LABEL = 12
-"""A label takes at most this many cells before its shape, and two fifths of a wide pane."""
+LABEL, REST = 12, 14
+"""Shapes stand in a column after so many cells, or two fifths of a wide pane; a longer label moves
+its own to the right, as long as so many cells are left."""
 
 
 def shortened(label: str, room: int) -> str:
@@ -193,8 +194,9 @@ class ValuePane(LinePane):
         if look.computed:
             tone = f"bold {palette.accent if look.current else palette.text}"
             tone = f"bold {palette.formula}" if look.operand and not look.current else tone
-        room = min(max(LABEL, width * 2 // 5), self._longest)
-        out.append(f"{shortened(row.label, room - 1):<{room}}", tone)
+        column = min(max(LABEL, width * 2 // 5), self._longest)
+        label = shortened(row.label, max(column, width - REST) - 1)
+        out.append(f"{label:<{column - 1}} ", tone)
         small = look.computed and row.value.dim() == 0
         if small:
             out.append(render.number(float(row.value), 9), f"bold {palette.bright}")
