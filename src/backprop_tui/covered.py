@@ -24,8 +24,6 @@ REASONS = {
     "torch._standard_gamma": "its derivative has no closed form: PyTorch approximates it",
     "_batch_norm_with_update": "what a compiler writes in place of batch_norm",
     "_native_batch_norm_legit": "what a compiler writes in place of batch_norm",
-    "_segment_reduce.lengths": "not written yet: a prototype in PyTorch",
-    "_segment_reduce.offsets": "not written yet: a prototype in PyTorch",
     "_softmax_backward_data": "a kernel of autograd itself",
     "max_pool2d_with_indices_backward": "a kernel of autograd itself",
     "native_dropout_backward": "a kernel of autograd itself",

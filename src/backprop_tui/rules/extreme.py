@@ -15,12 +15,16 @@ from .samples import anywhere
 
 
 def shared(dy, y, input, dim, keepdim):
-    """dy divided among the elements that equal the extreme."""
+    """dy divided among the elements that equal the extreme. None equals NaN: 0/0, for them all."""
     hit = (input == unreduce(y, input, dim, keepdim)).to(dy.dtype)
-    if y.isnan().any():
-        hit = hit + input.isnan().to(dy.dtype)
     ties = hit.sum(dimensions(input, dim), keepdim=True) if input.dim() else hit
     return hit * (unreduce(dy, input, dim, keepdim) / ties)
+
+
+def shared_by_all(dy, y, input):
+    """dy divided among all elements that equal y; where y is NaN, among those that are NaN."""
+    hit = (input == y) | (input.isnan() & y.isnan())
+    return hit * (dy / hit.sum())
 
 
 def amax_samples(make):
@@ -94,7 +98,7 @@ def max(input, dim=None, keepdim=False, *, other=None):
 
     def backward(dy, dindex=None):
         if picked is None:
-            dinput = shared(dy, y, input, None, False)
+            dinput = shared_by_all(dy, y, input)
         else:
             dinput = put_back(dy, picked, input, dim, keepdim)
         return dinput
@@ -116,7 +120,7 @@ def min(input, dim=None, keepdim=False, *, other=None):
 
     def backward(dy, dindex=None):
         if picked is None:
-            dinput = shared(dy, y, input, None, False)
+            dinput = shared_by_all(dy, y, input)
         else:
             dinput = put_back(dy, picked, input, dim, keepdim)
         return dinput
@@ -140,7 +144,7 @@ def median(input, dim=None, keepdim=False):
 
     def backward(dy, dindex=None):
         if picked is None:
-            dinput = shared(dy, y, input, None, False)
+            dinput = shared_by_all(dy, y, input)
         else:
             dinput = put_back(dy, picked, input, dim, keepdim)
         return dinput
@@ -159,7 +163,7 @@ def nanmedian(input, dim=None, keepdim=False):
 
     def backward(dy, dindex=None):
         if picked is None:
-            dinput = shared(dy, y, input, None, False)
+            dinput = shared_by_all(dy, y, input)
         else:
             dinput = put_back(dy, picked, input, dim, keepdim)
         return dinput

@@ -24,11 +24,11 @@ def mean_slopes(x, src, y, gather, add):
 
 
 def extreme_slopes(x, src, y, gather, add):
-    """Of the largest or the smallest: those that equal it share 1 evenly."""
+    """Of the largest or the smallest: those that equal it share 1 evenly; none equals NaN, 0/0."""
     hit = (x == y).to(x.dtype)
     src_hit = (src == gather(y)).to(x.dtype)
     share = 1 / add(hit, src_hit)
-    return torch.where(hit > 0, share, 0), torch.where(src_hit > 0, gather(share), 0)
+    return hit * share, src_hit * gather(share)
 
 
 def product_slopes(x, src, y, gather, add):

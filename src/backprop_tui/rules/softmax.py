@@ -49,9 +49,9 @@ def softmax(input, dim=None, _stacklevel=3, dtype=None):
     y = exponentials.div_(exponentials.sum(dim, keepdim=True))
 
     def backward(dy):
-        product = dy * y
-        overlap = product.sum(dim, keepdim=True)
-        dinput = product.addcmul_(y, overlap, value=-1)
+        overlap = (dy * y).sum(dim, keepdim=True)
+        dinput = dy - overlap
+        dinput *= y
         if dtype is not None:
             dinput = dinput.to(own)
         return dinput
