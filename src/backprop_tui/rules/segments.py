@@ -1,15 +1,17 @@
 """Runs of elements along one dimension, each reduced to one."""
 
 import torch
+import torch.nn.functional as F
 
 from .reduce_into import SLOPES
 from .registry import rule, sample
 
 
 def segment_of(size, lengths, offsets):
-    """The number of the segment that each of `size` places lies in."""
-    ends = lengths.cumsum(-1) if offsets is None else offsets[..., 1:]
-    return (torch.arange(size, device=ends.device).unsqueeze(-1) >= ends.unsqueeze(-2)).sum(-1)
+    """The number of the segment that each of `size` places lies in; −1 before the first."""
+    bounds = F.pad(lengths.cumsum(-1), (1, 0)) if offsets is None else offsets
+    places = torch.arange(size, device=bounds.device).unsqueeze(-1)
+    return (places >= bounds.unsqueeze(-2)).sum(-1) - 1
 
 
 def segment_samples(make):
@@ -40,14 +42,16 @@ def segment_reduce(
         data, reduce, lengths=lengths, offsets=offsets, axis=axis, unsafe=unsafe, initial=initial
     )
     segment = segment_of(data.shape[axis], lengths, offsets)
-    index = segment.reshape(segment.shape + (1,) * (data.dim() - axis - 1)).expand(data.shape)
+    place = segment.reshape(segment.shape + (1,) * (data.dim() - axis - 1)).expand(data.shape)
+    inside = (place >= 0) & (place < y.shape[axis])  # not all elements need lie in a segment
+    index = torch.where(inside, place, 0)
     nothing = torch.zeros_like(y)
 
     def gather(segments):
         return segments.gather(axis, index)
 
     def add(_, elements):
-        return nothing.scatter_add(axis, index, elements)
+        return nothing.scatter_add(axis, index, torch.where(inside, elements, 0))
 
     def backward(dy):
         if reduce in ("max", "min"):
@@ -55,10 +59,10 @@ def segment_reduce(
             slope = hit / gather(add(nothing, hit)).clamp(min=1)
         else:
             start = torch.full_like(y, 1 if initial is None else initial)
-            nonzero = torch.where(data == 0, 1, data)
+            nonzero = torch.where(inside & (data != 0), data, 1)
             product = start.scatter_reduce(axis, index, nonzero, "prod")
             _, slope = SLOPES[reduce](nothing, data, product, gather, add)
-        ddata = gather(dy) * slope
+        ddata = torch.where(inside, gather(dy) * slope, 0)
         return ddata
 
     return y, backward
