@@ -33,7 +33,7 @@ def test_every_target_of_every_rule_is_found_by_its_own_name():
 def test_a_page_has_source_place_targets_coverage_and_pytorchs_formula(capsys):
     assert main(["rules", "softmax"]) == 0
     page = capsys.readouterr().out
-    assert "overlap = product.sum(dim, keepdim=True)" in page
+    assert "overlap = (dy * y).sum(dim, keepdim=True)" in page
     assert "rules/softmax.py:" in page
     assert "torch.special.softmax, torch.nn.functional.softmax" in page
     assert "op_db    softmax (and method)" in page
