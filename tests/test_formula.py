@@ -26,7 +26,11 @@ NAMES = {"a": "re", "b": "x4", "mask": "x3"}
 
 def line(text: str) -> Line:
     statement = ast.parse(text).body[0]
-    value = eval(text.partition("=")[2], {"torch": torch, "unbroadcast": _keep}, dict(READS))
+    value = eval(
+        text.partition("=")[2],
+        {"torch": torch, "Tensor": torch.Tensor, "unbroadcast": _keep},
+        dict(READS),
+    )
     return Line("rule", __file__, 1, 1, text, "out", statement, READS, value)
 
 
@@ -65,7 +69,9 @@ def _keep(a, like):
             "y = unsqueeze(x3 ∘ re, 0)",
             "unsqueeze(2×5 ∘ 2×5, 0) = 1×2×5",
         ),
+        ("out = a.expand(*[2, 5])", "y = expand(re, *[2, 5])", "expand(2×5, *[2, 5]) = 2×5"),
         ("out = a.sum(dim)", "y = Σ₁ re", "Σ₁ 2×5 = 2"),
+        ("out = a if isinstance(a, Tensor) and k != 3 else v", "y = v", "5 = 5"),
         ("out = a if k == 3 else v", "y = re", "2×5 = 2×5"),
         ("out = a + (v if s is None else v * k)", "y = re + v·k", "2×5 + 5 · 3 = 2×5"),
         (

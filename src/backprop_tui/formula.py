@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import copy
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -203,8 +204,7 @@ class _Writer:
             def visit_Name(self, name: ast.Name) -> ast.Name:
                 return ast.Name(leaf(name.id), name.ctx)
 
-        copy = ast.parse(ast.unparse(node), mode="eval").body
-        return ast.unparse(Rename().visit(copy))
+        return ast.unparse(Rename().visit(copy.deepcopy(node)))
 
 
 def _is_module(node: ast.expr) -> bool:

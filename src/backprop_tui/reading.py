@@ -75,7 +75,7 @@ RANDOM = _words("bernoulli dropout multinomial normal poisson")
 MODULES = {"torch": torch, "F": F, "math": math}
 BUILTINS = {
     name: getattr(builtins, name)
-    for name in sorted(_words("abs bool float int len list max min tuple"))
+    for name in sorted(_words("abs bool float int isinstance len list max min tuple"))
 }
 PLAIN = (bool, int, float, complex, str, tuple, list, torch.dtype, type(None))
 
@@ -151,6 +151,8 @@ class Reader:
                 return self._operator(node, op, operand)
             case ast.IfExp(test=test, body=body, orelse=orelse):
                 return self.read(body if self.read(test).value else orelse)
+            case ast.BoolOp(op=op, values=parts):
+                return self._decided(isinstance(op, ast.Or), parts)
             case ast.Tuple(elts=items) | ast.List(elts=items):
                 return self._whole(node, lambda *v: tuple(v), [self.read(i) for i in items])
             case ast.Attribute():
@@ -161,7 +163,17 @@ class Reader:
                 return self._call(node)
         raise Unsupported(f"the expression {ast.unparse(node)!r}")
 
+    def _decided(self, enough: bool, parts: Sequence[ast.expr]) -> Node:
+        """The first part that decides an `and` or `or`; those behind it are not looked at."""
+        for part in parts:
+            node = self.read(part)
+            if bool(node.value) is enough:
+                break
+        return node
+
     def _name(self, name: str) -> Node:
+        if name == "Tensor":
+            return Leaf(source=name, compute=lambda: Tensor)
         if name not in self.reads:
             raise Unsupported(f"the name {name!r}")
         return Leaf(source=name, compute=lambda: self.reads[name])

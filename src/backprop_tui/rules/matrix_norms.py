@@ -37,10 +37,12 @@ def matrix_norm(A, ord="fro", dim=(-2, -1), keepdim=False, *, dtype=None):
         norms, extreme_backward = sum_rule(singular_values, -1)
     elif abs(ord) == 2:
         singular_values, norm_backward = svdvals(matrix)
-        norms, extreme_backward = (amax if ord > 0 else amin)(singular_values, -1)
+        extreme = amax if ord > 0 else amin
+        norms, extreme_backward = extreme(singular_values, -1)
     else:
         sums, norm_backward = vector_norm(matrix, 1, -2 if abs(ord) == 1 else -1)
-        norms, extreme_backward = (amax if ord > 0 else amin)(sums, -1)
+        extreme = amax if ord > 0 else amin
+        norms, extreme_backward = extreme(sums, -1)
     y = norms
     if keepdim:
         y = norms.reshape([1 if d in (rows, columns) else n for d, n in enumerate(A.shape)])
