@@ -94,7 +94,8 @@ def conjugate(tensor: Tensor) -> Tensor:
 def _cast(cotangent: Tensor, like: Tensor) -> Tensor:
     if cotangent.is_complex() and not like.is_complex():
         cotangent = cotangent.real
-    return cotangent.to(like.dtype)
+    # Whoever compares goes through it in order, more than once.
+    return cotangent.to(like.dtype).contiguous()
 
 
 def _match(argument: Any, cotangent: Any, found: dict[int, Tensor | None]) -> None:

@@ -239,9 +239,13 @@ def nudged(seed: int) -> Convert:
     def convert(tensor: Tensor, /, *, exact: bool = False) -> Tensor:
         if exact or not (tensor.is_floating_point() or tensor.is_complex()):
             return tensor
-        count = tensor.numel()
-        relative = moves_of(tensor.dtype, tensor.device).repeat(-(-count // len(moves)))[:count]
-        return torch.addcmul(tensor, tensor, relative.view(tensor.shape))
+        relative, flat = moves_of(tensor.dtype, tensor.device), tensor.reshape(-1)
+        moved = torch.empty_like(flat)
+        whole = flat.numel() - flat.numel() % len(moves)
+        rows, rest = flat[:whole].view(-1, len(moves)), flat[whole:]
+        torch.addcmul(rows, rows, relative, out=moved[:whole].view(-1, len(moves)))
+        torch.addcmul(rest, rest, relative[: len(rest)], out=moved[whole:])
+        return moved.view(tensor.shape)
 
     @functools.cache
     def moves_of(dtype: torch.dtype, device: torch.device) -> Tensor:
