@@ -12,6 +12,7 @@ from torch.utils.checkpoint import checkpoint
 
 import backprop_tui as bp
 from backprop_tui.compare import Verdict
+from backprop_tui.judge import Judging
 from backprop_tui.report import AGREED
 
 from .models import GPT, ResNet
@@ -539,3 +540,18 @@ def test_a_sparse_gradient_is_compared_with_its_zeros():
         optimizer.step()
     assert layer.weight.grad.is_sparse
     assert tape.check().ok
+
+
+def test_a_check_can_be_stopped_while_it_settles_what_is_suspicious():
+    model = nn.Linear(3, 2)
+    with bp.record(model) as tape:
+        model(Z).square().sum().backward()
+    other = {value.index: value.tensor + 1 for value in tape.values if value.name == "weight"}
+    judging, told = Judging(tape, tape.backwards[0], other), []
+
+    def progress(done: int) -> bool:
+        told.append(done)
+        return len(told) <= judging.total
+
+    assert not judging.run(progress) and told == [1, 2, 3, 3]
+    assert judging.run() and judging.finished

@@ -36,10 +36,13 @@ def check(
         judged: the passes, where they have been judged already.
 
     Raises:
-        ValueError: if nothing was differentiated while the tape was recorded.
+        ValueError: if nothing was differentiated while the tape was recorded, or its tensors
+            are on the meta device.
     """
     if not tape.backwards:
         raise ValueError("nothing was differentiated: call loss.backward() inside the recording")
+    if any(seed.is_meta for backward in tape.backwards for seed in backward.seeds):
+        raise ValueError("nothing to compare: tensors on the meta device have no numbers")
     total = sum(backward.after for backward in tape.backwards)
     steps, done = [], 0
     for number, backward in enumerate(tape.backwards):

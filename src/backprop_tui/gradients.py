@@ -105,7 +105,8 @@ def _unseen(nodes: Iterable[Any], spans: Sequence[tuple[int, int]]) -> Iterator[
 
 def dense(grad: Tensor) -> Tensor:
     """A snapshot of a gradient; a sparse one, as an embedding may give, with its zeros."""
-    return snapshot(grad) if grad.layout == torch.strided else grad.detach().to_dense()
+    whole = grad.layout in (torch.strided, torch.jagged)
+    return snapshot(grad) if whole else grad.detach().to_dense()
 
 
 def _whole(values: Mapping[int, int], cotangents: dict[int, Tensor]) -> Callable[[Any], None]:

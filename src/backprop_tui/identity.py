@@ -197,7 +197,12 @@ def edge_of(tensor: Tensor) -> Edge | None:
 
 
 def _gathering(leaf: Tensor) -> Edge | None:
-    """The node that accumulates the gradient of a leaf."""
+    """The node that accumulates the gradient of a leaf, None for one of inference mode."""
+    if leaf.is_inference():
+        return None
+    if torch.is_inference_mode_enabled():
+        with torch.inference_mode(False):
+            return _gathering(leaf)
     if leaf.layout != torch.strided:  # which may have no views
         with torch.enable_grad():
             return leaf.clone().grad_fn.next_functions[0]  # type: ignore[union-attr]

@@ -23,7 +23,7 @@ from .compare import (
 )
 from .numeric import check_function, widen
 from .report import AGREED
-from .tape import Backward, Op, Tape
+from .tape import Backward, Op, Tape, tensors
 from .witness import DRAWS, Alone, nudged, summed
 
 
@@ -128,7 +128,8 @@ class Judging:
                 return False
         for value in set(self._manual.derivation.cotangents) - set(self._chained):
             self._try(value)
-        self._loosen()
+        if not self._loosen(progress):
+            return False
         for value, trial in self._suspects.items():
             self._close(value, trial.standing())
         self.finished = True
@@ -165,6 +166,8 @@ class Judging:
         return Chain(self._tape, self._backward, given=self._given, convert=convert)
 
     def _alone(self, op: Op, manual: Visit) -> Verdict:
+        if any(tensor.is_nested for tensor in (*manual.incoming, *tensors(manual.arguments))):
+            return Verdict.UNVERIFIED
         if manual.rule is None:
             custom = isinstance(op.function, type)
             return check_function(self._backward, op) if custom else Verdict.UNVERIFIED
@@ -173,7 +176,7 @@ class Judging:
     def _try(self, value: int, op: Op | None = None) -> None:
         """Compare a cotangent that `op` completed, and close the case unless it is suspicious."""
         manual, autograd = self._manual.complete(value), self._backward.cotangents.get(value)
-        if manual is None or autograd is None or value in self._suspects:
+        if manual is None or autograd is None or autograd.is_nested or value in self._suspects:
             return
         manual, autograd = manual.contiguous(), autograd.contiguous()
         if same_bits(manual, autograd):
@@ -191,12 +194,15 @@ class Judging:
         else:
             self._close(value, trial.standing())
 
-    def _loosen(self) -> None:
-        """See how far a rounding error more in every number carries the suspects."""
+    def _loosen(self, progress: Callable[[int], bool]) -> bool:
+        """See how far a rounding error more in every number carries the suspects.
+
+        From the beginning again, if `progress` has stopped it: it only ever loosens.
+        """
         for draw in range(DRAWS):
             open_cases = {v: trial for v, trial in self._suspects.items() if trial.suspicious}
             if not open_cases:
-                return
+                break
             nudge = nudged(draw + 1)
             chain = Chain(
                 self._tape, self._backward, given=self._given, convert=nudge, rounding=nudge
@@ -208,6 +214,9 @@ class Judging:
                     if moved is not None and value in open_cases:
                         open_cases[value].loosen(moved)
                 chain.forget(value for value in op.results if value not in op.inputs)
+                if not progress(self.done):
+                    return False
+        return True
 
     def _close(self, value: int, found: Standing) -> None:
         if found.verdict is Verdict.AMBER and set(self._isolated.values()) <= set(AGREED):

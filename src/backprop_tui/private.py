@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor
+from torch.utils._python_dispatch import _disable_current_modes
 
 
 def snapshot(tensor: Tensor) -> Tensor:
@@ -44,13 +45,25 @@ def unchanged(tensor: Tensor, kept: Tensor) -> bool:
     """
     if kept.layout != torch.strided or tensor.layout != torch.strided:
         return False
+    if tensor.is_nested:  # which has no shape
+        return False
     if kept.shape != tensor.shape or kept.stride() != tensor.stride():
         return False
     return _address(kept) == _address(tensor)
 
 
-unseen: Callable[[], AbstractContextManager[None]] = torch._C.DisableTorchFunction
-"""``with unseen():`` torch calls in this block are the debugger's own: no mode sees them."""
+def unseen() -> AbstractContextManager[None]:
+    """Torch calls in this block are the debugger's own: no mode sees them."""
+    if torch._C._len_torch_dispatch_stack():
+        return _undispatched()
+    disabled: AbstractContextManager[None] = torch._C.DisableTorchFunction()
+    return disabled
+
+
+@contextmanager
+def _undispatched() -> Iterator[None]:
+    with torch._C.DisableTorchFunction(), _disable_current_modes():
+        yield
 
 
 def transforming() -> bool:

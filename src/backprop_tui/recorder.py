@@ -59,6 +59,7 @@ class Recorder(TrainingEvents, TorchFunctionMode):
         self._scopes: dict[Callable[..., Any], Scope] = {}  # composites that are open
         self._calls = itertools.count(1)
         self._depth = 0
+        self._inside = False  # a custom autograd.Function
         self._exits = ExitStack()
 
     def __enter__(self) -> Tape:
@@ -117,7 +118,7 @@ class Recorder(TrainingEvents, TorchFunctionMode):
         kwargs: Mapping[str, Any] | None = None,
     ) -> Any:
         kwargs = kwargs or {}
-        if transforming():
+        if self._inside or transforming():
             return func(*args, **kwargs)
         name, kind = calls.kind(func)
         if kind is Kind.GRAD:
@@ -169,9 +170,21 @@ class Recorder(TrainingEvents, TorchFunctionMode):
         )
 
     def _custom(self, function: type, apply: Callable[..., Any], args: Any, kwargs: Any) -> Any:
-        """``function.apply(*args)`` of a user's autograd.Function, which no mode reports."""
-        with unseen():
-            return self._call(function.__name__, function, apply, args, kwargs)
+        """``function.apply(*args)`` of a user's autograd.Function, which no mode reports.
+
+        What it calls itself is the program's, under its modes, but no op of the tape.
+        """
+        if self._inside:
+            return apply(*args, **kwargs)
+
+        def run(*args: Any, **kwargs: Any) -> Any:
+            self._inside = True
+            try:
+                return apply(*args, **kwargs)
+            finally:
+                self._inside = False
+
+        return self._call(function.__name__, function, run, args, kwargs)
 
     def _call(
         self,
@@ -184,14 +197,18 @@ class Recorder(TrainingEvents, TorchFunctionMode):
         """Run an op and put it on the tape; one for lists of tensors as an op for each."""
         each = singles(name, args, kwargs)
         if each:
-            pending = [self._taping.before(*single) for single in each]
+            with unseen():
+                pending = [self._taping.before(*single) for single in each]
             outputs = self._run(run, args, kwargs)
-            for call, output in zip(pending, outputs or args[0], strict=True):
-                self._taping.after(call, output, self._where)
+            with unseen():
+                for call, output in zip(pending, outputs or args[0], strict=True):
+                    self._taping.after(call, output, self._where)
             return outputs
-        call = self._taping.before(name, function, args, kwargs)
+        with unseen():
+            call = self._taping.before(name, function, args, kwargs)
         output = self._run(run, args, kwargs)
-        self._taping.after(call, output, self._where)
+        with unseen():
+            self._taping.after(call, output, self._where)
         return output
 
     def _run(
@@ -201,7 +218,8 @@ class Recorder(TrainingEvents, TorchFunctionMode):
         try:
             return run(*args, **kwargs)
         except Exception:
-            self._taping.event("raised", tuple(tensors((args, dict(kwargs)))))
+            with unseen():
+                self._taping.event("raised", tuple(tensors((args, dict(kwargs)))))
             raise
 
     def _differentiate(

@@ -17,7 +17,7 @@ from .frames import source
 from .gradients import capture, dense
 from .modules import Modules
 from .ops import Ops
-from .private import snapshot
+from .private import snapshot, unseen
 from .tape import Backward, Event, Tape, Update, map_tensors, tensors
 
 
@@ -60,12 +60,13 @@ class Taping(Ops):
         self, func: Callable[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any]
     ) -> Any:
         """Let the user's backward run under hooks that keep what autograd computes."""
-        given = tuple(tensors(args[0] if args else kwargs.get("outputs", kwargs)))
-        roots = tuple(self.read(root) for root in given)
-        seeds = tuple(
-            torch.ones_like(root) if seed is None else snapshot(seed)
-            for root, seed in zip(given, calls.seeds(func, args, kwargs, given), strict=False)
-        )
+        with unseen():
+            given = tuple(tensors(args[0] if args else kwargs.get("outputs", kwargs)))
+            roots = tuple(self.read(root) for root in given)
+            seeds = tuple(
+                torch.ones_like(root) if seed is None else snapshot(seed)
+                for root, seed in zip(given, calls.seeds(func, args, kwargs, given), strict=False)
+            )
         after, where = len(self.ops), source()
         leftover = {} if func is torch.autograd.grad else self._identities.gradients()
         self._replaced.clear()
