@@ -51,7 +51,7 @@ class Kernels(TorchDispatchMode):
 @pytest.mark.parametrize("mode", [Functions, Kernels])
 @pytest.mark.parametrize("outside", [True, False])
 def test_a_mode_of_the_programs_sees_what_it_would_see(mode, outside):
-    def seen(recording) -> list[str]:
+    def seen(recording):
         model, watching = nn.Sequential(nn.Linear(3, 3), nn.ReLU()), mode()
         x = torch.ones(2, 3)
         first, second = (watching, recording) if outside else (recording, watching)

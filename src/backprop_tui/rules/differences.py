@@ -1,6 +1,7 @@
 """Differences of neighbours, slopes, and areas under sampled curves, along one dimension."""
 
 import torch
+import torch.nn.functional as F
 
 from .cumulative import reversed_cumsum
 from .registry import rule, sample, spellings
@@ -46,6 +47,8 @@ def gradient_samples(make):
     yield sample(make(3, 4), spacing=0.5, edge_order=2)
     yield sample(make(3, 4), spacing=[torch.tensor([0.0, 1.0, 3.0])], dim=0)
     yield sample(make(3, 4), spacing=torch.tensor(0.5))
+    yield sample(make(3, 4), spacing=(make(3), make(4)), edge_order=2)
+    yield sample(make(2, 3), spacing=(make(2),), dim=0)
 
 
 @rule(torch.gradient, samples=gradient_samples)
@@ -53,7 +56,7 @@ def gradient(input, *, spacing=1, dim=None, edge_order=1):
     """Slopes along each dimension, second order accurate inside.
 
     A slope is a matrix D times x, and D is what the slope makes of the unit vectors. So the
-    adjoint is Dᵀ.
+    adjoint is Dᵀ. The points that slopes are taken at have cotangents too.
     """
     dims = range(input.dim()) if dim is None else [dim] if isinstance(dim, int) else dim
     spacings = list(spacing) if isinstance(spacing, list | tuple) else [spacing] * len(dims)
@@ -61,14 +64,45 @@ def gradient(input, *, spacing=1, dim=None, edge_order=1):
 
     def backward(*dy):
         dinput = torch.zeros_like(input)
+        dspacing = []
         for along, step, dslope in zip(dims, spacings, dy, strict=True):
             unit = torch.eye(input.shape[along], dtype=input.dtype, device=input.device)
-            step = [step] if isinstance(step, torch.Tensor) and step.dim() else step
-            D = torch.gradient(unit, spacing=step, dim=0, edge_order=edge_order)[0]
-            dinput = dinput + (dslope.movedim(along, -1) @ D).movedim(-1, along)
-        return dinput
+            dslope = dslope.movedim(along, -1)
+            points = isinstance(step, torch.Tensor) and step.dim() > 0
+            spread = [step] if points else step
+            D = torch.gradient(unit, spacing=spread, dim=0, edge_order=edge_order)[0]
+            dinput = dinput + (dslope @ D).movedim(-1, along)
+            x = input.movedim(along, -1)
+            dspacing.append(points_cotangent(x, step, dslope, edge_order) if points else None)
+        return dinput, dspacing
 
     return y, backward
+
+
+def points_cotangent(x, points, dslope, edge_order):
+    """∂L/∂points of slopes along the last dimension.
+
+    With widths h = Δpoints, secants s = Δx/h and bends b = Δs/(h + the next h), a slope is
+    s + h·b of the width to its left. At both ends it is s, and in second order s − h·b at the near.
+    """
+    h = torch.diff(points)
+    secant = torch.diff(x) / h
+    total = h[:-1] + h[1:]
+    bend = torch.diff(secant) / total
+    first, left, last = dslope.tensor_split((1, -1), -1)
+    right = torch.zeros_like(left)
+    size = len(h) - 1
+    dsecant = F.pad(left, (0, 1)) + F.pad(first, (0, size)) + F.pad(last, (size, 0))
+    if edge_order == 2:
+        left = left - F.pad(first, (0, size - 1))
+        right = F.pad(last, (size - 1, 0))
+    dbend = left * h[:-1] + right * h[1:]
+    dgap = dbend / total
+    dsecant = dsecant + F.pad(dgap, (1, 0)) - F.pad(dgap, (0, 1))
+    dtotal = -dbend * bend / total
+    dh = F.pad(left * bend + dtotal, (0, 1)) + F.pad(right * bend + dtotal, (1, 0))
+    dh = dh - dsecant * secant / h
+    return difference_adjoint(dh.sum_to_size(h.shape), -1)
 
 
 def strips(y, x, dx, dim):
