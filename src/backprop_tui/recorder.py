@@ -59,7 +59,7 @@ class Recorder(TrainingEvents, TorchFunctionMode):
         self._scopes: dict[Callable[..., Any], Scope] = {}  # composites that are open
         self._calls = itertools.count(1)
         self._depth = 0
-        self._in_function = False  # a custom autograd.Function
+        self._aside = False  # while a custom Function runs; for a handler torch does it
         self._exits = ExitStack()
 
     def __enter__(self) -> Tape:
@@ -118,7 +118,7 @@ class Recorder(TrainingEvents, TorchFunctionMode):
         kwargs: Mapping[str, Any] | None = None,
     ) -> Any:
         kwargs = kwargs or {}
-        if self._in_function or transforming():
+        if self._aside or transforming():
             return func(*args, **kwargs)
         name, kind = calls.kind(func)
         if kind is Kind.GRAD:
@@ -174,17 +174,13 @@ class Recorder(TrainingEvents, TorchFunctionMode):
 
         What it calls itself is the program's, under its modes, but no op of the tape.
         """
-        if self._in_function:
+        if self._aside:
             return apply(*args, **kwargs)
-
-        def run(*args: Any, **kwargs: Any) -> Any:
-            self._in_function = True
-            try:
-                return apply(*args, **kwargs)
-            finally:
-                self._in_function = False
-
-        return self._call(function.__name__, function, run, args, kwargs)
+        self._aside = True
+        try:
+            return self._call(function.__name__, function, apply, args, kwargs)
+        finally:
+            self._aside = False
 
     def _call(
         self,

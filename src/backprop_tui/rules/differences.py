@@ -74,7 +74,7 @@ def gradient(input, *, spacing=1, dim=None, edge_order=1):
             dinput = dinput + (dslope @ D).movedim(-1, along)
             x = input.movedim(along, -1)
             dspacing.append(points_cotangent(x, step, dslope, edge_order) if points else None)
-        return dinput, dspacing
+        return dinput, dspacing if isinstance(spacing, list | tuple) else None
 
     return y, backward
 
