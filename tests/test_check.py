@@ -556,3 +556,15 @@ def test_a_check_can_be_stopped_while_it_settles_what_is_suspicious():
 
     assert judging.run(progress) is False and told == [1, 2, 3, 3]
     assert judging.run() and judging.finished
+
+
+def test_ragged_tensors_are_left_unverified():
+    layer = nn.Linear(3, 2)
+    parts = [torch.ones(2, 3), torch.ones(4, 3)]
+    with bp.record(layer) as tape:
+        ragged = torch.nested.nested_tensor(parts, layout=torch.jagged)
+        (layer(ragged).values().sum() + layer(parts[0]).sum()).backward()
+    report = tape.check()
+    assert report.verdict is Verdict.UNVERIFIED
+    assert [row.isolated for row in report.ops][:1] == [Verdict.UNVERIFIED]
+    assert report.ops[-1].isolated in AGREED

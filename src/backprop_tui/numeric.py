@@ -55,10 +55,18 @@ def seeds_of(backward: Backward, op: Op) -> list[Tensor]:
 
 @contextmanager
 def same_draw() -> Iterator[None]:
-    """A custom Function that draws random numbers draws the same ones every time."""
+    """A custom Function that draws random numbers draws the same ones every time.
+
+    What it makes without a word about the dtype, torch.zeros(n), is float64 like all the rest.
+    """
+    before = torch.get_default_dtype()
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
-        yield
+        torch.set_default_dtype(torch.float64)
+        try:
+            yield
+        finally:
+            torch.set_default_dtype(before)
 
 
 def check_function(backward: Backward, op: Op) -> Verdict:

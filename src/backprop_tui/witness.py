@@ -237,7 +237,7 @@ def nudged(seed: int) -> Convert:
     moves = 2 * torch.rand(65521, generator=generator) - 1
 
     def convert(tensor: Tensor, /, *, exact: bool = False) -> Tensor:
-        if exact or not (tensor.is_floating_point() or tensor.is_complex()):
+        if exact or tensor.is_nested or not (tensor.is_floating_point() or tensor.is_complex()):
             return tensor
         relative, flat = moves_of(tensor.dtype, tensor.device), tensor.reshape(-1)
         moved = torch.empty_like(flat)

@@ -16,6 +16,8 @@ from .words import parameters
 
 Mark = tuple[float, float]
 
+_CLIPS = ("clip", "clip_value")
+
 
 class Used(Kept):
     """The gradients that steps have used, as marks to know them by.
@@ -158,18 +160,18 @@ def step_before_backward(examined: Examined) -> Iterator[Finding]:
 def misplaced_clip(examined: Examined) -> Iterator[Finding]:
     """Gradients that are clipped when there are none yet, or when the step is over.
 
-    A call of `clip_grad_norm_` that a pass follows before the step, with no other call in
-    between; or one that comes between the step and `zero_grad`.
+    A call of `clip_grad_norm_` or `clip_grad_value_` that a pass follows before the step, with no
+    other call in between; or one that comes between the step and `zero_grad`.
     """
     tape = examined.tape
     for at, step in enumerate(tape.events):
         if step.kind != "step" or not step.backwards:
             continue
         given = set(tape.backwards[step.backwards - 1].cotangents) & set(step.values)
-        if any(_between(tape, step.backwards, at, given, "clip")):
+        if any(any(_between(tape, step.backwards, at, given, kind)) for kind in _CLIPS):
             continue
         for when, clip in enumerate(tape.events):
-            if clip.kind == "clip" and given & set(clip.values):
+            if clip.kind in _CLIPS and given & set(clip.values):
                 if when < at and clip.backwards < step.backwards:
                     yield _misplaced(tape, clip, "before backward()", given)
                 elif when > at and clip.backwards == step.backwards and _zeroed(tape, when, given):
@@ -177,11 +179,12 @@ def misplaced_clip(examined: Examined) -> Iterator[Finding]:
 
 
 def _misplaced(tape: Tape, clip: Event, when: str, given: Iterable[int]) -> Finding:
-    norm = float(clip.tensor) if clip.tensor is not None else 0.0
+    norm = clip.tensor
+    found = f"the clip found the norm {float(norm):.3g}, and " if norm is not None else ""
     return Finding(
         "misplaced-clip",
         Severity.ERROR,
-        f"gradients are clipped {when}: the clip found the norm {norm:.3g}, and the step used "
+        f"gradients are clipped {when}: {found}the step used "
         f"{parameters(tape, sorted(given))} unclipped",
         "Clipping scales the gradients that are there when it is called.",
         "Clip between loss.backward() and optimizer.step().",

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 from ..finding import Finding, Severity
-from ..tape import Event, Op, Source, Tape
+from ..tape import Backward, Event, Op, Source, Tape
 from .absent import renews
 from .cutters import anti_fix, cutter
 from .examined import Examined
@@ -41,10 +41,14 @@ def reclaimed_loss(examined: Examined) -> Iterator[Finding]:
 
     `backward()` began at a leaf, a tensor that nothing was computed into: it gave a gradient to
     that tensor alone. The leaf is traced to the `requires_grad_()` or to the copy that made it
-    one, and by its value to the loss that it once was.
+    one, and by its value to the loss that it once was; one that several were copied
+    into, torch.tensor(losses, requires_grad=True), is found by the op.
     """
     tape, flow = examined.tape, examined.flow
     for backward in tape.backwards:
+        for op in _copies(examined, backward):
+            if _lost(tape, flow.above(op.inputs)):
+                yield Finding("reclaimed-loss", Severity.ERROR, *anti_fix(op.source), op.source)
         if not set(backward.cotangents) <= set(backward.roots):
             continue
         for root in backward.roots:
@@ -53,6 +57,15 @@ def reclaimed_loss(examined: Examined) -> Iterator[Finding]:
                 yield Finding("reclaimed-loss", Severity.ERROR, *anti_fix(found[0]), found[0])
                 cuts = [op for op in _cuts_above(examined, found[1]) if op.source != found[0]]
                 yield from (cutter(tape, op, "every parameter") for op in cuts[-1:])
+
+
+def _copies(examined: Examined, backward: Backward) -> Iterator[Op]:
+    """The ops whose output requires a gradient that it passes on to nobody, if none does."""
+    taught = _lost(examined.tape, backward.cotangents)
+    for value in set(backward.cotangents).difference(backward.roots) if not taught else ():
+        op = examined.flow.maker.get(value)
+        if op is not None and not op.node and not op.implicit:
+            yield op
 
 
 def _claim(examined: Examined, root: int, after: int) -> tuple[Source | None, set[int]] | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ..finding import Finding, Severity
 from ..tape import Op, Source, Tape
+from .places import no_grad_decorator
 from .words import line_of, spoken
 
 _KINDS: tuple[tuple[frozenset[str], str, str], ...] = (
@@ -46,7 +47,7 @@ _OTHER = (
 )
 _NO_GRAD = (
     "Nothing that runs under no_grad is followed by autograd.",
-    "Move what is to be trained out of the no_grad block.",
+    "Move what is to be trained out of the no_grad block, or take the decorator off.",
 )
 
 
@@ -56,7 +57,7 @@ def cutter(tape: Tape, op: Op, what: str) -> Finding:
     if not op.grad_mode:
         why, fix = _NO_GRAD
         blocks = [e for e in tape.events if e.kind == "no_grad" and e.ops <= op.index]
-        source = blocks[-1].source if blocks else op.source
+        source = no_grad_decorator(op.source) or (blocks[-1].source if blocks else op.source)
         name = "no_grad"
     else:
         kinds = ((why, fix) for names, why, fix in _KINDS if name in names)

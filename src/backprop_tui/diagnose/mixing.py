@@ -160,13 +160,27 @@ def crossed_classes(examined: Examined) -> Iterator[Finding]:
 
     What `cross_entropy` is given comes from a `view` or `reshape` that exchanges two sizes, as in
     (N, T, C) to (N, C, T): it keeps the order of the elements, so that classes and positions mix.
+    Or such a view brings the samples to the front, (T, N, C) to (N, T, C), where the loss has a
+    target for each of N.
     """
     for op in losses(examined):
+        yield from _to_the_front(examined, op)
         maker = examined.flow.maker.get(op.inputs[0])
         if op.name in CLASSES and maker is not None and maker.name in _FOLDS and _swaps(maker):
             before, after = next(tensors(maker.args)).shape, maker.outputs[0].shape
             said = f"{tuple(before)} becomes {tuple(after)} with its elements in the same order"
             yield _view_for_transpose(maker, said)
+
+
+def _to_the_front(examined: Examined, loss: Op) -> Iterator[Finding]:
+    target = list(tensors((loss.args, dict(loss.kwargs))))[1:2]
+    above = examined.flow.above(loss.inputs[:1])
+    for op in examined.tape.ops[: loss.index] if target and target[0].dim() else ():
+        if op.node and op.name in _FOLDS and not above.isdisjoint(op.results) and _swaps(op):
+            before, after = next(tensors(op.args)).shape, op.outputs[0].shape
+            if after[0] == target[0].shape[0] == before[1] > 1 and before[0] > 1:
+                said = f"{tuple(before)} becomes {tuple(after)} with its elements in the same order"
+                yield _view_for_transpose(op, said)
 
 
 def _view_for_transpose(fold: Op, said: str) -> Finding:

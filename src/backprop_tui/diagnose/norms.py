@@ -94,7 +94,7 @@ def layers_of(tape: Tape) -> Iterator[Layer]:
     grads = {v: grad for b in tape.backwards for v, grad in b.cotangents.items()}
     seen = set[int]()
     for op in tape.ops:
-        made = [grads[value] for value in op.results if value in grads and op.node]
+        made = [grads[v] for v in op.results if v in grads and op.node and not grads[v].is_nested]
         for value, weight in zip(op.inputs, tensors((op.args, op.kwargs)), strict=True):
             known = value in grads and value not in seen and tape.values[value].name
             if known and weight.dim() > 1 and made and value not in op.results:

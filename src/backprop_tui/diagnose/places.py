@@ -1,9 +1,11 @@
-"""Where in a custom autograd.Function the line at fault stands."""
+"""Where the line at fault stands: in a custom autograd.Function, or above a function."""
 
 from __future__ import annotations
 
 import ast
 import inspect
+import linecache
+import re
 import textwrap
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -69,6 +71,22 @@ def saving_line(function: Any) -> Source | None:
             if isinstance(node, ast.Attribute) and node.attr == "save_for_backward":
                 assert code is not None
                 return code.at(node)
+    return None
+
+
+_NO_GRAD = re.compile(r"\s*@.*(no_grad|inference_mode|set_grad_enabled)\b")
+
+
+def no_grad_decorator(source: Source | None) -> Source | None:
+    """The decorator by which no gradient flows in the function that a line is in."""
+    lines = linecache.getlines(source.file)[: source.line] if source is not None else []
+    for number in range(len(lines), 0, -1):
+        if source is not None and re.match(rf"\s*def {source.function}\b", lines[number - 1]):
+            while number > 1 and (above := lines[number - 2]).lstrip().startswith("@"):
+                number -= 1
+                if _NO_GRAD.match(above):
+                    return Source(source.file, number, source.function)
+            return None
     return None
 
 
