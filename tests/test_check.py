@@ -254,7 +254,15 @@ class InSinglePrecision(Exp):
     @staticmethod
     def backward(ctx, dy):
         (y,) = ctx.saved_tensors
-        return torch.zeros(y.shape).add_(y).index_add(0, torch.arange(len(y)), dy * y - y)
+        given = torch.zeros(y.shape, dtype=torch.float32).add_(y)
+        return given.index_add(0, torch.arange(len(y)), dy * y - y)
+
+
+class InTheDefaultDtype(Exp):
+    @staticmethod
+    def backward(ctx, dy):
+        (y,) = ctx.saved_tensors
+        return torch.zeros(y.shape).index_add(0, torch.arange(len(y)), dy * y)
 
 
 class OnTheKink(torch.autograd.Function):
@@ -274,6 +282,13 @@ def test_a_custom_function_that_refuses_float64_is_asked_in_its_own_dtype():
     report = checked(model, lambda: InSinglePrecision.apply(model(Z)).sum().backward())
     assert report.ops[-2].isolated is Verdict.UNVERIFIED
     assert {row.verdict for row in report.parameters} == {Verdict.UNVERIFIED}
+
+
+def test_what_a_custom_function_makes_in_the_default_dtype_is_float64_when_it_is_asked():
+    model = nn.Linear(3, 3)
+    report = checked(model, lambda: InTheDefaultDtype.apply(model(Z)).sum().backward())
+    assert report.ops[-2].isolated is Verdict.ROUNDING
+    assert torch.get_default_dtype() is torch.float32
 
 
 def test_a_custom_function_is_not_blamed_for_its_kinks():
