@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from bisect import bisect_right
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -176,22 +177,38 @@ class Trace:
         steps = self.steps if at is None else self.steps[: at + 1]
         return worst_of(step.twin.comparison for step in steps if step.twin)
 
-    def namespace(self, at: int) -> dict[str, Any]:
-        """Every name that holds at step `at` (inclusive), as the REPL binds it.
+    def namespace(self, at: int, wanted: Iterable[str] | None = None) -> dict[str, Any]:
+        """The names that hold at step `at` (inclusive), as the REPL binds them.
 
         `pgrad` is a list and `grad` a dict by parameter path; both hold None until
         autograd has run.
+
+        Args:
+            wanted: of the steps' names only these, which are found without looking through the
+                steps; all of them by default.
         """
         names: dict[str, Any] = dict(self.constants)
         names.update((item.name, item.value) for item in self.given)
         known = at >= self.autograd_at
         names["pgrad"] = [item.value if known else None for item in self.gradients]
         names["grad"] = {item.name: item.value if known else None for item in self.gradients}
-        for step in self.steps[: at + 1]:
-            names[step.name] = step.value
-            if step.twin is not None and step.twin.label.isidentifier():
-                names[step.twin.label] = step.twin.value
+        for name in self._bindings if wanted is None else wanted:
+            steps = self._bindings.get(name, ())
+            if number := bisect_right(steps, at):
+                step = self.steps[steps[number - 1]]
+                twin = step.twin
+                names[name] = twin.value if twin and twin.label == name else step.value
         return names | {"torch": torch}  # which is also what a twin may be called
+
+    @cached_property
+    def _bindings(self) -> Mapping[str, list[int]]:
+        """Name -> the steps that bind it, in order; a twin's name is bound by its step."""
+        found: dict[str, list[int]] = {}
+        for step in self.steps:
+            found.setdefault(step.name, []).append(step.index)
+            if step.twin is not None and step.twin.label.isidentifier():
+                found.setdefault(step.twin.label, []).append(step.index)
+        return found
 
 
 def health(value: Tensor, operands: Iterable[Any] = ()) -> str:

@@ -230,14 +230,13 @@ def tensors(tree: Any) -> Iterator[Tensor]:
     """Every tensor in nested tuples, lists and dicts, in order."""
     if isinstance(tree, Tensor):
         yield tree
-    elif isinstance(tree, (tuple, list)):
-        for item in tree:
-            if type(item) not in _ATOMS:
-                yield from tensors(item)
-    elif isinstance(tree, Mapping):
-        for item in tree.values():
-            if type(item) not in _ATOMS:
-                yield from tensors(item)
+        return
+    several = isinstance(tree, (tuple, list))
+    for item in tree if several else tree.values() if isinstance(tree, Mapping) else ():
+        if isinstance(item, Tensor):
+            yield item
+        elif type(item) not in _ATOMS:
+            yield from tensors(item)
 
 
 def map_tensors(function: Callable[[Tensor], Any], tree: Any) -> Any:

@@ -105,6 +105,15 @@ def test_gradients_of_autograd_are_not_known_before_it_ran():
     assert all(grad is not None for grad in trace.namespace(trace.autograd_at)["pgrad"])
 
 
+def test_a_name_alone_is_what_it_is_among_all():
+    trace = TwoLayer().trace(1)
+    for step in trace.steps:
+        for name, value in trace.namespace(step.index).items():
+            alone = trace.namespace(step.index, [name])[name]
+            assert alone is value or name in ("pgrad", "grad")
+        assert "x1" not in trace.namespace(step.index, ["x2"])
+
+
 def test_the_namespace_holds_torch_itself_at_every_step():
     trace = TwoLayer().trace(1)
     assert all(trace.namespace(step.index)["torch"] is torch for step in trace.steps)

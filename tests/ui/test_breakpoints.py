@@ -14,7 +14,7 @@ from backprop_tui.ui.breakpoints import Breakpoints, Condition
 def trace(*losses: float | None) -> Any:
     """A trace whose loss at each step is the one given, unbound where there is none."""
 
-    def namespace(step: int) -> dict[str, Any]:
+    def namespace(step: int, wanted: object) -> dict[str, Any]:
         return {} if losses[step] is None else {"loss": losses[step]}
 
     return SimpleNamespace(iteration=3, namespace=namespace)

@@ -109,9 +109,18 @@ def test_phase_progress_counts_within_the_phase() -> None:
 
 def test_faults_are_values_that_are_not_finite_and_verdicts_that_differ() -> None:
     trace = make({2: float("inf"), 3: float("nan")}, {5: Verdict.DIFFERENT, 6: Verdict.ROUNDING})
-    assert cursor.index(trace).faults == [(2, "inf in v2"), (3, "NaN in v3"), (5, "v5 ≠ t5")]
     assert cursor.first_fault(trace) == (2, "inf in v2")
-    assert cursor.first_fault(make()) is None
+    assert cursor.first_fault(make({3: float("nan")})) == (3, "NaN in v3")
+    assert cursor.first_fault(make(verdicts={5: Verdict.DIFFERENT})) == (5, "v5 ≠ t5")
+    assert cursor.first_fault(make(verdicts={6: Verdict.ROUNDING})) is None
+
+
+def test_a_fault_is_looked_for_no_further_than_one_asks() -> None:
+    trace = make({4: float("inf")})
+    assert cursor.first_fault(trace, 3) is None
+    assert cursor.faults(trace).seen == 4
+    assert cursor.first_fault(trace, 4) == (4, "inf in v4")
+    assert cursor.first_fault(trace, 3) is None
 
 
 def test_an_op_that_differs_alone_is_a_fault_at_its_last_step() -> None:

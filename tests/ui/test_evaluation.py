@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from backprop_tui.ui.evaluation import NOTHING, complete, evaluate
+from backprop_tui.ui.evaluation import NOTHING, complete, evaluate, mentioned
 
 NAMES = {"torch": torch, "x1": torch.tensor([1.0, 2.0]), "pgrad": [None, torch.ones(2)]}
 
@@ -57,3 +57,9 @@ def test_completion_of_names_and_attributes() -> None:
     assert complete("pgr", NAMES) == ["pgrad"]
     assert "x1 + torch.ones_like(" in complete("x1 + torch.ones_li", NAMES)
     assert complete("x1 + ", NAMES) == []
+
+
+def test_the_names_that_a_source_asks_for() -> None:
+    assert mentioned("a = x1; [x2[i] for i in y]") == {"a", "x1", "x2", "i", "y"}
+    assert mentioned("globals()['x1']") is None
+    assert mentioned("x1 +") == set()

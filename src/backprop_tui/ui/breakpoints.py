@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from types import CodeType
 from typing import TYPE_CHECKING, Any
 
 from ..errors import UserError
 from ..spots import Spot
+from .evaluation import mentioned
 
 if TYPE_CHECKING:
     from ..steps import Trace
@@ -20,6 +21,8 @@ class Condition:
 
     source: str
     code: CodeType = field(compare=False)
+    names: frozenset[str] | None = field(compare=False)
+    """What it asks for; None where that may be anything."""
 
     @classmethod
     def parse(cls, source: str) -> Condition:
@@ -29,7 +32,7 @@ class Condition:
             UserError: if it is none.
         """
         try:
-            return cls(source, compile(source, "<breakpoint>", "eval"))
+            return cls(source, compile(source, "<breakpoint>", "eval"), mentioned(source))
         except (SyntaxError, ValueError) as error:
             raise UserError(f"not an expression: {source} ({error})") from error
 
@@ -105,12 +108,10 @@ class Breakpoints:
         """Whether a condition holds at a step that did not hold at the one before it."""
         if not self.conditions:
             return False
-        here = scope(trace, step)
-        holding = [c for c in self.conditions if c.holds(here)]
+        holding = [c for c in self.conditions if c.holds(scope(trace, step, c.names))]
         if not holding or not step:
             return bool(holding)
-        earlier = scope(trace, step - 1)
-        return any(not c.holds(earlier) for c in holding)
+        return any(not c.holds(scope(trace, step - 1, c.names)) for c in holding)
 
 
 def at(spot: Spot, trace: Trace) -> set[int]:
@@ -122,6 +123,6 @@ def at(spot: Spot, trace: Trace) -> set[int]:
     }
 
 
-def scope(trace: Trace, step: int) -> dict[str, Any]:
-    """What a condition can name at a step."""
-    return {**trace.namespace(step), "iteration": trace.iteration}
+def scope(trace: Trace, step: int, wanted: Iterable[str] | None = None) -> dict[str, Any]:
+    """What a condition can name at a step; of the steps' names only what is `wanted`."""
+    return {**trace.namespace(step, wanted), "iteration": trace.iteration}

@@ -54,7 +54,6 @@ class Index:
 
     Attributes:
         runs: for each kind of run, the first step of every one.
-        faults: every step at fault, with what is wrong there.
         twins: the steps with a twin, by its verdict.
         verdicts: the same, and the last step of every op by the verdict on the op alone.
         bindings: name -> the steps that bind it; `labels`: the same for the names of twins.
@@ -72,9 +71,6 @@ class Index:
         self.labels: dict[str, list[int]] = defaultdict(list)
         self.readers: dict[str, list[int]] = defaultdict(list)
         self.given = {item.name: f"given:{item.name}" for item in trace.given}
-        self.faults = [
-            (0, f"{item.health} in {item.label}") for item in trace.given if _is_sick(item.health)
-        ]
         for step in trace.steps:
             self._add(trace, step)
 
@@ -84,21 +80,55 @@ class Index:
         for name in step.reads:
             self.readers[name].append(at)
         alone = group.isolated if group.steps[-1] == at else None
-        if _is_sick(step.health):
-            self.faults.append((at, f"{step.health} in {step.label}"))
         if step.twin is not None:
             self.labels[step.twin.label].append(at)
             self.twins[step.twin.comparison.verdict].append(at)
             self.verdicts[step.twin.comparison.verdict].append(at)
         if alone is not None:
             self.verdicts[alone.verdict].append(at)
-        if step.twin is not None and _is_different(step.twin.comparison):
-            self.faults.append((at, f"{step.label} ≠ {step.twin.label}"))
-        elif alone is not None and _is_different(alone):
-            self.faults.append((at, f"{group.title} differs from autograd"))
 
 
 index = once(Index)
+
+
+class Faults:
+    """The first fault of a trace, looked for no further than one asks: each value is read for it.
+
+    Attributes:
+        first: the step, and what is wrong there.
+        seen: how many steps were looked at.
+    """
+
+    def __init__(self, trace: Trace) -> None:
+        sick = (item for item in trace.given if _is_sick(item.health))
+        self.first = next(((0, f"{item.health} in {item.label}") for item in sick), None)
+        self.seen = 0
+
+    def look(self, trace: Trace, last: int) -> None:
+        """Go on looking, up to a step. Two threads may: both see the same."""
+        at = self.seen
+        while self.first is None and at <= last:
+            what = _fault(trace, trace.steps[at])
+            if what:
+                self.first = at, what
+            at += 1
+            self.seen = max(self.seen, at)
+
+
+faults = once(Faults)
+
+
+def _fault(trace: Trace, step: Step) -> str:
+    """What is wrong at a step, "" for nothing."""
+    group = trace.groups[step.group]
+    alone = group.isolated if group.steps[-1] == step.index else None
+    if _is_sick(step.health):
+        return f"{step.health} in {step.label}"
+    if step.twin is not None and _is_different(step.twin.comparison):
+        return f"{step.label} ≠ {step.twin.label}"
+    if alone is not None and _is_different(alone):
+        return f"{group.title} differs from autograd"
+    return ""
 
 
 def _starts(trace: Trace, kind: Callable[[Step], object]) -> list[int]:
@@ -145,12 +175,15 @@ def phase_progress(trace: Trace, at: int) -> tuple[str, int, int]:
     return trace.steps[at].phase, at - start + 1, end - start
 
 
-def first_fault(trace: Trace) -> tuple[int, str] | None:
+def first_fault(trace: Trace, last: int | None = None) -> tuple[int, str] | None:
     """The first step that is different from its twin or not finite, and what is wrong there.
 
-    A given tensor that is not finite counts at step 0.
+    A given tensor that is not finite counts at step 0. None too where it comes after `last`.
     """
-    return next(iter(index(trace).faults), None)
+    last = len(trace.steps) - 1 if last is None else last
+    found = faults(trace)
+    found.look(trace, last)
+    return found.first if found.first is not None and found.first[0] <= last else None
 
 
 def _is_sick(health: str) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from textual import on, work
@@ -14,7 +14,7 @@ from textual.binding import Binding, BindingType
 from ..errors import UserError
 from .checking import Checking
 from .dialogs.evaluate import EvaluateBar
-from .evaluation import NOTHING, Outcome, evaluate
+from .evaluation import NOTHING, Outcome, evaluate, mentioned
 from .inspector import Inspector
 from .panes.watches import Watch, WatchPane
 from .render import precise, shape_of
@@ -84,11 +84,11 @@ class Desk(Checking):
         yield from super().compose()
         yield EvaluateBar(id="evaluate")
 
-    def names(self) -> dict[str, Any]:
-        """Every name that holds at the cursor, and those the user bound over them."""
+    def names(self, wanted: Iterable[str] | None = None) -> dict[str, Any]:
+        """Every name that holds at the cursor, or what is `wanted`, and what the user bound."""
         import torch
 
-        names = self.trace.namespace(self.cursor) if self.trace else {}
+        names = self.trace.namespace(self.cursor, wanted) if self.trace else {}
         return {"torch": torch, **names, **self._bound}
 
     def show(self, trace: Trace, step: int) -> None:
@@ -154,8 +154,8 @@ class Desk(Checking):
             self._show_watches()
 
     def _show_watches(self) -> None:
-        names = self.names() if self._watched else {}
-        self.query_one(WatchPane).show([watched(source, names) for source in self._watched])
+        watches = [watched(source, self.names(mentioned(source))) for source in self._watched]
+        self.query_one(WatchPane).show(watches)
 
     @on(WatchPane.Removed)
     def _watch_removed(self, message: WatchPane.Removed) -> None:

@@ -10,6 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+ASKS_FOR_ANY = {"dir", "eval", "exec", "globals", "locals", "vars"}
+
 NOTHING = object()
 """The value of a statement; None is a value that can be typed."""
 
@@ -51,6 +53,16 @@ def evaluate(source: str, names: Mapping[str, Any]) -> Outcome:
         if name != "__builtins__" and (name not in names or names[name] is not new)
     }
     return Outcome(value, printed, error, bound)
+
+
+def mentioned(source: str) -> frozenset[str] | None:
+    """The names that a source asks for; None where it may ask for any."""
+    try:
+        tree = ast.parse(source.strip())
+    except (SyntaxError, ValueError):
+        return frozenset()
+    names = frozenset(node.id for node in ast.walk(tree) if isinstance(node, ast.Name))
+    return None if names & ASKS_FOR_ANY else names
 
 
 def _run(source: str, scope: dict[str, Any]) -> Any:

@@ -221,7 +221,7 @@ class Frame(Screen[None]):
         assert self.trace is not None and self.session is not None
         trace, at = self.trace, self.cursor
         phase, done, of = cursor.phase_progress(trace, at)
-        fault = cursor.first_fault(trace)
+        fault = cursor.first_fault(trace, at)
         findings = self.session.findings(trace)
         wrong = next((f.kind for f in findings if f.severity != "note"), "")
         self._status = Status(
@@ -235,7 +235,7 @@ class Frame(Screen[None]):
             len(trace.steps),
             precise(trace.loss) if phase != "forward" else "…",
             tuple((v.value, v.glyph, n) for v, n in cursor.tally(trace, at).items()),
-            wrong or (fault[1] if fault and fault[0] <= at else ""),
+            wrong or (fault[1] if fault else ""),
         )
         self.query_one(StatusLine).show(self._status)
 

@@ -29,7 +29,13 @@ HISTORY = 200
 
 def prepare(trace: Trace) -> None:
     """Work out ahead, in a worker, what the panes are going to ask of a trace."""
-    for ask in (cursor.index, tree, rows.forward_rows, rows.paired_rows, texts, goals):
+    for ask in (cursor.index, tree, rows.forward_rows, rows.paired_rows):
+        ask(trace)
+
+
+def look_through(trace: Trace) -> None:
+    """Work out ahead, in a worker, what keys are going to ask of a trace that is on the screen."""
+    for ask in (texts, goals, cursor.first_fault):
         ask(trace)
 
 
@@ -62,15 +68,16 @@ class Travel(Frame):
         super().show(trace, step)
         if fresh and self.inside is None:
             back = before is not None and trace.iteration < before.iteration
-            self._look_ahead(trace.iteration + (-1 if back else 1))
+            self._look_ahead(trace, trace.iteration + (-1 if back else 1))
 
     @work(thread=True, group="ahead", exclusive=True)
-    def _look_ahead(self, iteration: int) -> None:
-        """Compute what comes next on this way, while there is nothing else to do."""
+    def _look_ahead(self, trace: Trace, iteration: int) -> None:
+        """Compute what may be asked for next, while there is nothing else to do."""
         assert self.session is not None
-        trace = self.session.ahead(iteration)
-        if trace is not None:
-            prepare(trace)
+        look_through(trace)
+        coming = self.session.ahead(iteration)
+        if coming is not None:
+            prepare(coming)
 
     # Going there.
 
