@@ -118,7 +118,7 @@ class Desk(Checking):
             self._last = message.source
             self._evaluate(message.source, self.names())
 
-    @work(thread=True, group="evaluate")
+    @work(thread=True, group="evaluate", description="evaluate")
     def _evaluate(self, source: str, names: Mapping[str, Any]) -> None:
         self._evaluating = threading.current_thread()
         outcome = evaluate(source, names)
@@ -261,7 +261,7 @@ class Desk(Checking):
         else:
             self._write_capsule(*called)
 
-    @work(thread=True, group="capsule")
+    @work(thread=True, group="capsule", description="capsule")
     def _write_capsule(self, backward: Backward, op: Op) -> None:
         from ..capsule import write
 

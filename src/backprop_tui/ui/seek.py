@@ -76,7 +76,7 @@ class Seek(Moves):
         self._stop.clear()
         self._seek(trace, at, direction)
 
-    @work(thread=True, group="travel")
+    @work(thread=True, group="travel", description="seek")
     def _seek(self, trace: Trace, at: int, direction: int) -> None:
         """Look through the iterations for a breakpoint."""
         assert self.session is not None

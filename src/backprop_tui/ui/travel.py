@@ -70,7 +70,9 @@ class Travel(Frame):
             back = before is not None and trace.iteration < before.iteration
             self._look_ahead(trace, trace.iteration + (-1 if back else 1))
 
-    @work(thread=True, group="ahead", exclusive=True)
+    # A worker of arguments says what it does: else Textual spells them out, a whole tape's tensors.
+
+    @work(thread=True, group="ahead", exclusive=True, description="look ahead")
     def _look_ahead(self, trace: Trace, iteration: int) -> None:
         """Compute what may be asked for next, while there is nothing else to do."""
         assert self.session is not None
@@ -177,7 +179,7 @@ class Travel(Frame):
         else:
             self.go(Place(here.iteration + 1, 0), jump=False)
 
-    @work(thread=True, group="into", exclusive=True)
+    @work(thread=True, group="into", exclusive=True, description="step in")
     def enter(self, trace: Trace, at: int) -> None:
         """Go into the op of a step, to where its rule begins in the same phase."""
         assert self.session is not None
