@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import sys
 import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
@@ -30,6 +31,11 @@ if TYPE_CHECKING:
     from ..settings import Settings
     from ..steps import Trace
     from .debugger import Debugger
+
+
+SHARE = 0.001
+"""Seconds that a worker may keep the interpreter: a key asks for it several times, and Python's
+own 5 ms each time are felt while a check runs."""
 
 
 class Remembered(Protocol):
@@ -207,9 +213,14 @@ def run(make: Callable[[Settings], BackpropApp]) -> int:
     if settings.keys:
         settings.check_keys(binding_ids())
     settings.check_theme([theme.name for theme in themes()] + list(BUILTIN_THEMES))
-    with guard():
-        app = make(settings)
-        app.run()
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(SHARE)
+    try:
+        with guard():
+            app = make(settings)
+            app.run()
+    finally:
+        sys.setswitchinterval(interval)
     if app.user_error is not None:
         raise app.user_error
     return app.return_code or 0
