@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 import torch
+from rich.console import Console
 from textual import events
 from textual.pilot import Pilot
 from textual.widgets import Input, OptionList
@@ -20,12 +21,14 @@ from backprop_tui.lessons.two_layer import Options, TwoLayer
 from backprop_tui.ui.app import BackpropApp, PlainSettings
 from backprop_tui.ui.debugger import Debugger
 from backprop_tui.ui.dialogs.evaluate import EvaluateBar, EvaluateInput
+from backprop_tui.ui.dialogs.help import describe, page
 from backprop_tui.ui.inspector import Inspector
 from backprop_tui.ui.panes.lines import LinePane
 from backprop_tui.ui.panes.source import CodeView
 from backprop_tui.ui.panes.status import StatusLine
 from backprop_tui.ui.panes.steps import StepsPane
 from backprop_tui.ui.panes.watches import WatchPane
+from backprop_tui.ui.theme import DARK
 
 WIDE = (120, 40)
 
@@ -696,8 +699,16 @@ async def test_every_key_can_be_rebound_and_help_says_so() -> None:
         await screen.press("s")
         assert screen.name == "x2"
         await screen.press("question_mark")
-        text = str(screen.app.screen.query_one("#help-text").render())
+        text = help_text(screen)
         assert "space S" in text
+
+
+def help_text(screen: Screen) -> str:
+    """The page of help, as wide as it likes."""
+    console = Console(width=300)
+    with console.capture() as capture:
+        console.print(page(describe(screen.debugger), DARK))
+    return capture.get()
 
 
 async def test_help_names_every_live_binding_of_the_screen() -> None:
@@ -708,7 +719,7 @@ async def test_help_names_every_live_binding_of_the_screen() -> None:
             if node is screen.debugger and binding.id
         }
         await screen.press("question_mark")
-        text = str(screen.app.screen.query_one("#help-text").render())
+        text = help_text(screen)
         assert [words for words in keys if words not in text] == []
         assert "not the same function" in text
 

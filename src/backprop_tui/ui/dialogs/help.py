@@ -6,6 +6,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+from rich.console import Group
+from rich.table import Table
 from rich.text import Text
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
@@ -32,8 +34,8 @@ MARKS = (
     ("blue, orange", "negative, positive; stronger is larger"),
     ("· · ·", "not computed yet"),
 )
-KEYS_WIDTH = 13
-"""Cells for the keys, before what they do."""
+KEYS_WIDTH = 15
+"""Cells for the keys at least, before what they do."""
 
 
 @dataclass(frozen=True)
@@ -66,7 +68,7 @@ class Help(ModalScreen[None]):
 
     def on_mount(self) -> None:
         look = palette_of(self.app.theme, self.app.current_theme.dark)
-        self.query_one("#help-text", Static).update(page_text(self._sections, look))
+        self.query_one("#help-text", Static).update(page(self._sections, look))
         self.query_one(VerticalScroll).focus()
 
     def action_scroll(self, lines: int) -> None:
@@ -120,24 +122,28 @@ def _lines(screen: Screen[Any], bindings: Iterable[Binding]) -> tuple[tuple[str,
     )
 
 
-def page_text(sections: list[Section], look: Palette) -> Text:
-    """The whole page."""
-    out = Text()
+def page(sections: list[Section], look: Palette) -> Group:
+    """The whole page. What does not fit on a line goes on below itself, beside the keys."""
+    parts: list[Text | Table] = []
     for section in sections:
-        out.append(f"{section.title}\n", f"bold {look.accent}")
-        if section.words:
-            out.append(f"{section.words}\n", look.text)
-        for entry in section.keys:
-            out.append(f"  {entry[0]:<{KEYS_WIDTH}} ", f"bold {look.formula}")
-            out.append(f"{entry[1]}\n", look.text)
-        out.append("\n")
-    for title, entries in (
-        ("Verdicts", [(g, w, look.verdict(v)) for g, v, w in GLYPHS]),
-        ("Marks", [(g, w, look.formula) for g, w in MARKS]),
-    ):
-        out.append(f"{title}\n", f"bold {look.accent}")
-        for glyph, words, colour in entries:
-            out.append(f"  {glyph:<{KEYS_WIDTH}} ", colour)
-            out.append(f"{words}\n", look.text)
-        out.append("\n")
-    return out
+        entries = [(keys, f"bold {look.formula}", words) for keys, words in section.keys]
+        parts += _chapter(section.title, section.words, entries, look)
+    verdicts = [(glyph, look.verdict(verdict), words) for glyph, verdict, words in GLYPHS]
+    parts += _chapter("Verdicts", "", verdicts, look)
+    parts += _chapter("Marks", "", [(mark, look.formula, words) for mark, words in MARKS], look)
+    return Group(*parts)
+
+
+def _chapter(
+    title: str, words: str, entries: Iterable[tuple[str, str, str]], look: Palette
+) -> list[Text | Table]:
+    """A heading, words about it, and its entries: what, how that looks, and what it means."""
+    heading = Text(title, f"bold {look.accent}")
+    if words:
+        heading.append(f"\n{words}", look.text)
+    table = Table.grid(padding=(0, 1, 0, 0))
+    table.add_column(min_width=KEYS_WIDTH, no_wrap=True)
+    table.add_column()
+    for what, style, meaning in entries:
+        table.add_row(Text(f"  {what}", style), Text(meaning, look.text))
+    return [heading, table, Text()]
