@@ -7,6 +7,7 @@ from collections.abc import Hashable
 import pytest
 from rich.text import Text
 from textual.app import App, ComposeResult
+from textual.geometry import Region
 from textual.pilot import Pilot
 
 from backprop_tui.ui.panes.lines import LinePane
@@ -93,3 +94,15 @@ async def test_a_click_beside_the_bar_drags_nothing() -> None:
     async with app.run_test(size=(20, 10)) as pilot:
         await pilot.mouse_down(app.pane, offset=(5, 9))
         assert app.pane.scroll_offset.y == 0
+
+
+async def test_lines_that_are_gone_leave_nothing_behind_even_after_a_resize() -> None:
+    app = Host(8)
+    async with app.run_test(size=(20, 10)) as pilot:
+        await pilot.resize_terminal(20, 12)
+        app.pane.count = 3
+        app.pane.measure()
+        app.pane.repaint()
+        await pilot.pause()
+        seen = [strip.text.strip() for strip in app.pane.render_lines(Region(0, 0, 20, 12))]
+        assert seen == ["0", "1", "2", *[""] * 9]

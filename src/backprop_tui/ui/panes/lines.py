@@ -86,7 +86,7 @@ class LinePane(Scroller, can_focus=True, inherit_bindings=False):
         line = self.scroll_offset.y + y
         if line < self.line_count():
             return self.line_key(line), y in thumb
-        return None if self.line_count() else (self.help, y)
+        return "" if self.line_count() else (self.help, y)
 
     def render_line(self, y: int) -> Strip:
         width, thumb = self.line_width, self.thumb()
