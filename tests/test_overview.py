@@ -11,7 +11,7 @@ from backprop_tui.compare import Verdict
 from backprop_tui.errors import UserError
 from backprop_tui.overview import Overview, TapeSession
 from backprop_tui.report import AGREED
-from backprop_tui.variables import variables
+from backprop_tui.variables import tensor_names, variables
 
 from .models import GPT
 
@@ -120,6 +120,23 @@ def test_a_rule_that_fails_is_said_to_where_it_was_needed():
     step = trace.steps[group.steps[0]]
     assert group.rule is None and group.isolated.verdict is not Verdict.EXACT
     assert "Its rule failed: same (test_overview.py:" in step.note and "no such luck" in step.note
+
+
+def test_a_leaf_is_shown_as_the_pass_read_it():
+    """Not as the tape first saw it, before it was initialised or trained."""
+    with bp.record() as tape:
+        weight = torch.full((2, 3), torch.nan).requires_grad_()
+        with torch.no_grad():
+            weight.fill_(2)
+        optimizer = torch.optim.SGD([weight], lr=1.0)
+        for _ in range(2):
+            optimizer.zero_grad()
+            (weight @ torch.ones(3)).sum().backward()
+            optimizer.step()
+    shown = [Overview(tape, number, "given", number + 1).trace.given[0] for number in range(2)]
+    assert [given.label for given in shown] == ["weight", "weight"]
+    assert [given.value.unique().tolist() for given in shown] == [[2.0], [1.0]]
+    assert torch.equal(tensor_names(tape)["weight"], torch.ones(2, 3))
 
 
 def test_several_backwards_are_several_iterations():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 import re
 from collections.abc import Iterable, Iterator, Mapping
@@ -15,9 +16,9 @@ from .formula import shape_text
 from .judge import Judged
 from .rules import registry
 from .steps import Given, Gradient, Group, Heading, Step, Twin
-from .tape import Backward, Op, Tape, tensors
+from .tape import Backward, Op, Tape, Value, tensors
 from .torch_formulas import telling
-from .variables import computing, leaf_names, variables
+from .variables import computing, leaf_contents, leaf_names, variables
 
 CONTAINERS = ("ModuleList", "ModuleDict")
 """Modules that are never called, and so are no heading."""
@@ -43,11 +44,16 @@ class Outline:
 
     def given(self) -> tuple[Given, ...]:
         """The leaves."""
-        leaves = [value for value in self._tape.values if value.leaf]
         names = self.names
         return tuple(
-            Given(names[v.index], names[v.index], v.name, v.tensor, "forward") for v in leaves
+            Given(names[v.index], names[v.index], v.name, content, "forward")
+            for v, content in self._contents
         )
+
+    @functools.cached_property
+    def _contents(self) -> tuple[tuple[Value, Tensor], ...]:
+        contents = leaf_contents(self._tape, self._backward)
+        return tuple((value, contents[value.index]) for value in self._tape.values if value.leaf)
 
     def gradients(self, judged: Judged | None) -> tuple[Gradient, ...]:
         """Every parameter's gradient by autograd, judged by ours."""

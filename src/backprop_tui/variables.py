@@ -11,7 +11,7 @@ from pathlib import Path
 
 from torch import Tensor
 
-from .tape import Backward, Op, Tape, Value
+from .tape import Backward, Op, Tape, Value, tensors
 
 
 def computing(tape: Tape, backward: Backward | None) -> list[Op]:
@@ -31,6 +31,23 @@ def computing(tape: Tape, backward: Backward | None) -> list[Op]:
     return kept[::-1]
 
 
+def leaf_contents(tape: Tape, backward: Backward | None) -> dict[int, Tensor]:
+    """Leaf -> its content, as the first op of a pass that carries gradient reads it.
+
+    When the tape first saw it a parameter may have been memory that nothing was written to yet.
+    """
+    found = {value.index: value.tensor for value in tape.values if value.leaf}
+    unread = set(found)
+    end = backward.after if backward is not None else len(tape.ops)
+    begin = max((each.after for each in tape.backwards if each.after < end), default=0)
+    for op in (*tape.ops[begin:end], *tape.ops[:begin]):
+        if op.node and not unread.isdisjoint(op.inputs):
+            read = dict(zip(op.inputs, tensors((op.args, op.kwargs)), strict=True))
+            found.update((index, read[index]) for index in unread.intersection(read))
+            unread.difference_update(read)
+    return found
+
+
 def tensor_names(tape: Tape) -> dict[str, Tensor]:
     """Every tensor of a tape by the names that expressions have for it.
 
@@ -38,9 +55,10 @@ def tensor_names(tape: Tape) -> dict[str, Tensor]:
     number, x1, x2, …, in the order of the tape.
     """
     names = leaf_names(tape)
-    found = {names[value.index]: value.tensor for value in tape.values if value.index in names}
+    backward = tape.backwards[-1] if tape.backwards else None
+    found = {names[index]: content for index, content in leaf_contents(tape, backward).items()}
     called = variables(tape)
-    ops = computing(tape, tape.backwards[-1] if tape.backwards else None)
+    ops = computing(tape, backward)
     for number, op in enumerate((op for op in ops if op.results), 1):
         for name in filter(None, (f"x{number}", called.get(op.index))):
             found[name] = op.outputs[0]
