@@ -1,17 +1,24 @@
 """What a training loop costs under `backprop-tui run` and `check`, over the same loop run plainly.
 
 All run in turns in one process. Under `run` the steps that nothing asks for are left alone, and
-without a stop all are recorded, so that an exception finds its tape; `check` judges each.
+without a stop all are recorded, so that an exception finds its tape; `check` judges each, and its
+detectors look for what is wrong.
 """
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import partial
+from typing import Any
+from unittest import mock
 
 import torch
 
+from backprop_tui import scripted
+from backprop_tui.diagnose import Diagnosis
+from backprop_tui.finding import Finding
 from backprop_tui.program import Program
 from backprop_tui.running import Answer, Running
 from backprop_tui.scripted import check_program
@@ -83,6 +90,22 @@ def taken(job: Callable[[], object]) -> float:
     return median([once() for _ in range(CHECKS)])
 
 
+@contextmanager
+def detecting() -> Iterator[list[float]]:
+    """The seconds that every examination of a step takes here, where it is judged already."""
+    seconds: list[float] = []
+
+    class Timed(Diagnosis):
+        def examine(self, *args: Any, **options: Any) -> tuple[Finding, ...]:
+            start = time.perf_counter()
+            found = super().examine(*args, **options)
+            seconds.append(time.perf_counter() - start)
+            return found
+
+    with mock.patch.object(scripted, "Diagnosis", Timed):
+        yield seconds
+
+
 def rows() -> Iterator[Row]:
     """A loop whose steps are left alone, recorded, looked through, and checked."""
     for name, loop in (("tiny MLP 128×3", "tiny"), ("MLP 1024×8", "wide")):
@@ -99,7 +122,10 @@ def rows() -> Iterator[Row]:
         yield ratio("— recorded steps: `run` without a stop", median(kept) / once)
         yield ratio("— steps looked through: `run --until nan`", median(looked) / once)
         ran = taken(program.run)
-        yield ratio("— the whole loop under `check`", taken(partial(check_program, program)) / ran)
+        with detecting() as seconds:
+            checked = taken(partial(check_program, program))
+        yield ratio("— the whole loop under `check`", checked / ran)
+        yield ratio("— of that the detectors of findings", sum(seconds) / CHECKS / ran)
 
 
 if __name__ == "__main__":
