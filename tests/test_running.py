@@ -142,6 +142,15 @@ def test_a_program_that_raises_is_shown_as_far_as_it_came():
     assert seen[-1].error is raised.value and seen[-1].tape.ops[0].name == "mul"
 
 
+def test_an_exception_before_any_op_is_explained_without_a_tape():
+    with Running(lambda stop: Answer.CONTINUE) as running:
+        with pytest.raises(RuntimeError) as raised:
+            torch.ones(3, dtype=torch.int64, requires_grad=True)
+        assert not running.fail(raised.value)
+    (found,) = running.explain(raised.value)
+    assert found.kind == "integer-parameter" and found.source.file == __file__
+
+
 def test_a_stopped_program_computes_the_same_bits():
     expected = train()
     found = []

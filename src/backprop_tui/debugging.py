@@ -146,8 +146,10 @@ def debug(
             shown = ending.error is not None and running.fail(ending.error)
     if ending.error is not None:
         show(ending.error)
-        if not shown:
+        if not shown and running.pace.stepper is None:
             print("backprop-tui: this step was not recorded: --record says which ones are")
+        for finding in () if shown else running.explain(ending.error):
+            print(f"backprop-tui: {finding}")
     elif not running.losses and (stepper := running.pace.stepper):
         print(f"backprop-tui: {program.name} never differentiated: {did(stepper.so_far())}")
     return ending.code

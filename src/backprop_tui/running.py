@@ -123,6 +123,13 @@ class Running:
         self._show(self._stop(max(1, self.pace.number), tape, why, partial=True, error=error))
         return True
 
+    def explain(self, error: BaseException) -> Sequence[Finding]:
+        """What is known of an exception that there is no tape of: it came before any op."""
+        stepper = self.pace.stepper
+        if stepper is None:
+            return ()
+        return self._diagnosis.examine(stepper.so_far(), max(1, self.pace.number), error)
+
     def stop_here(self, why: str, loss: Tensor | None = None) -> bool:
         """Show the step under way as it is so far, as if `loss` were differentiated here.
 
