@@ -17,6 +17,7 @@ from .models import CASES
 RECORDED = {"tiny MLP 128×3": 2.0, "MLP 1024×8": 1.15, "GPT-2 124M": 1.30, "ResNet-18": 1.30}
 MANUAL, CHECK, MEMORY = 1.3, 6.0, 1.7
 LARGE = "GPT-2 124M"
+TORCHLENS = find_spec("torchlens") is not None
 
 
 def probed(what: str, case: str, kind: str) -> float:
@@ -31,8 +32,10 @@ def probed(what: str, case: str, kind: str) -> float:
 def time_rows(case: str) -> Iterator[Row]:
     """Recorded, beside torchlens where it is installed; by hand alone; and the whole check."""
     yield ratio(f"{case}: recorded, over plain", probed("time", case, "recorded"), RECORDED[case])
-    if find_spec("torchlens"):
+    if TORCHLENS:
         yield ratio("— by torchlens, with its gradients", probed("time", case, "torchlens"))
+    else:
+        yield Row("— by torchlens, with its gradients", "not installed")
     yield ratio("— derived by hand", probed("time", case, "manual"), MANUAL)
     yield ratio("— checked: chained, isolated, float64", probed("time", case, "check"), CHECK)
 
@@ -43,7 +46,7 @@ def memory_rows() -> Iterator[Row]:
     yield Row(f"{LARGE}: peak memory of a plain step", f"{plain / 2**20:.0f} MiB")
     recorded = probed("memory", LARGE, "recorded")
     yield ratio("— recorded, over plain", recorded / plain, MEMORY)
-    if find_spec("torchlens"):
+    if TORCHLENS:
         yield ratio("— by torchlens", probed("memory", LARGE, "torchlens") / plain)
     yield ratio("— checked", probed("memory", LARGE, "check") / plain)
 

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from .modules import Modules
-from .private import sequence_number, snapshot, unchanged
+from .private import sequence_number, snapshot, snapshot_unseen, unchanged
 from .tape import Value
 
 Edge = tuple[Any, int]  # a node of autograd's graph, and the number of its output
@@ -92,7 +92,7 @@ class Identities:
         return self._append(tensor, False, None)
 
     def _append(self, tensor: Tensor, leaf: bool, node: Any) -> int:
-        index, kept = len(self.values), snapshot(tensor)
+        index, kept = len(self.values), snapshot_unseen(tensor)
         name, variable, sequence = self._names.name(tensor), "", -1
         if leaf and tensor.requires_grad:
             if node is not None:
@@ -108,7 +108,7 @@ class Identities:
         A value from number `known` on was added just now.
         """
         kept = self.values[index].tensor
-        return kept if index >= known or unchanged(tensor, kept) else snapshot(tensor)
+        return kept if index >= known or unchanged(tensor, kept) else snapshot_unseen(tensor)
 
     def edge(self, index: int) -> Edge | None:
         """The gradient edge of a value, None where autograd has none."""

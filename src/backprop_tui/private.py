@@ -26,11 +26,16 @@ def snapshot(tensor: Tensor) -> Tensor:
     it and are cloned.
     """
     with unseen():
-        detached = tensor.detach() if tensor.requires_grad else tensor
-        try:
-            return torch._lazy_clone(detached)
-        except RuntimeError:
-            return detached.clone()
+        return snapshot_unseen(tensor)
+
+
+def snapshot_unseen(tensor: Tensor) -> Tensor:
+    """The same for whoever is `unseen` already, as the recorder is around an op."""
+    detached = tensor.detach() if tensor.requires_grad else tensor
+    try:
+        return torch._lazy_clone(detached)
+    except RuntimeError:
+        return detached.clone()
 
 
 _address: Callable[[Tensor], int] = torch._C._data_address  # type: ignore[attr-defined]

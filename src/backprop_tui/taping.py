@@ -169,10 +169,12 @@ class Taping(Ops):
         order: float = math.nan,
     ) -> None:
         """Note what the program does to tensors without computing."""
+        with unseen():
+            values = tuple(self.seen(tensor) for tensor in touched)
         self._events.append(
             Event(
                 kind,
-                tuple(self.seen(tensor) for tensor in touched),
+                values,
                 len(self.ops),
                 len(self.backwards),
                 source(),
