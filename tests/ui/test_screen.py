@@ -641,6 +641,15 @@ async def test_resizing_keeps_the_place() -> None:
             await screen.pilot.pause()
         assert screen.place == here
         assert any(line.startswith("▌") for line in screen.lines("manual"))
+        assert any(line.startswith("▶") for line in screen.lines("code"))
+
+
+async def test_a_search_that_finds_nothing_says_so() -> None:
+    async with opened() as screen:
+        await screen.press("slash", "z", "z")
+        assert any("Nothing is found" in line for line in screen.lines("steps"))
+        await screen.press("escape")
+        assert "Nothing is found" not in "".join(screen.lines("steps"))
 
 
 async def test_a_small_screen_shows_the_pane_that_is_being_filled() -> None:

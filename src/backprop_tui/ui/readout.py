@@ -94,6 +94,7 @@ def summary(found: Statistics, room: int, palette: Palette) -> Text:
         text.append(f"≈ from {found.looked_at:,} of {found.count:,}  ", palette.warn)
     if text.cell_len + len(found.histogram) < room:
         text.append(f" {strip(found.histogram)}", palette.formula)
+    text.rstrip()
     return text
 
 

@@ -73,8 +73,18 @@ class CodeView(LinePane):
             self.measure()
             self.refresh()
         if code:
-            self.reveal(code.first - first, code.last - first, margin=2)
+            self._reveal()
         self.repaint()
+
+    def on_resize(self) -> None:
+        super().on_resize()
+        if self._pointed:
+            self._reveal()
+
+    def _reveal(self) -> None:
+        """Bring the lines that are pointed at into sight."""
+        first, last = self._pointed[0] - self._first, self._pointed[-1] - self._first
+        self.reveal(first, last, margin=2)
 
     def forget(self) -> None:
         self._colour_in()

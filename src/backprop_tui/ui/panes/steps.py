@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from ...steps import Trace
 
 FOLDS = Binding.Group("folds")
+NOTHING_FOUND = "Nothing is found: a step must have every one of the words. Esc shows all steps."
 
 
 class StepsPane(LinePane):
@@ -144,6 +145,7 @@ class StepsPane(LinePane):
         self._hits = find(self.trace, self.sought) if self.sought else []
         found = lines.under_headings(self._hits) if self.sought else lines.unfolded(self.folded)
         self._sight = Sight(lines, found)
+        self.help = NOTHING_FOUND if self.sought else self.HELP
         retitle(self, "1 steps", f"/{self.sought} · {len(self._hits)}" if self.sought else "")
         self.measure()
         self.repaint()

@@ -59,6 +59,7 @@ class PaneTabs(TextLine):
                 out.append(label[0], f"bold {look.text}")
                 out.append(label[1:], look.muted)
             out.append(" ")
+        out.right_crop()
         return out
 
     def on_click(self, event: events.Click) -> None:

@@ -96,6 +96,10 @@ class ValuePane(LinePane):
         self._reveal(self._selected)
         self.repaint()
 
+    def on_resize(self) -> None:
+        super().on_resize()
+        self._reveal(self._selected)
+
     def _reveal(self, key: str) -> None:
         number = self.layout_rows.by_key.get(key)
         if number is not None:
