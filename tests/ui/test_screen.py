@@ -641,6 +641,13 @@ async def test_resizing_keeps_the_place() -> None:
             await screen.pilot.pause()
         assert screen.place == here
         assert any(line.startswith("▌") for line in screen.lines("manual"))
+
+
+async def test_a_pane_that_comes_into_sight_shows_the_place() -> None:
+    async with opened(size=(80, 24)) as screen:
+        await screen.press("f", "f", "s", "s", "s", "s")
+        await screen.pilot.resize_terminal(120, 40)
+        await screen.pilot.pause()
         assert any(line.startswith("▶") for line in screen.lines("code"))
 
 
