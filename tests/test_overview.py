@@ -9,6 +9,7 @@ from torch import nn
 import backprop_tui as bp
 from backprop_tui.compare import Verdict
 from backprop_tui.errors import UserError
+from backprop_tui.expand import expand
 from backprop_tui.overview import Overview, TapeSession
 from backprop_tui.report import AGREED
 from backprop_tui.variables import tensor_names, variables
@@ -227,3 +228,19 @@ def test_the_infinity_of_a_mask_is_no_fault_and_that_of_a_logarithm_is():
         next(o.index for o in tape.ops if o.name == "softmax")
     )
     assert inside is not None and not any(step.health in ("NaN", "inf") for step in inside.steps)
+
+
+def test_inside_cat_and_split_every_part_is_a_step():
+    a, b = torch.randn(2, 2, requires_grad=True), torch.randn(3, 2, requires_grad=True)
+    with bp.record() as tape:
+        left, right = torch.cat([a, b]).split((1, 4))
+        (left * right).sum().backward()
+    overview = Overview(tape, 0, "parts", 1)
+    cat, split = (overview.into(op.index) for op in tape.ops[:2])
+    assert cat is not None and split is not None
+    ends = [step for step in cat.steps if step.twin and step.phase == "backward"]
+    assert [step.value.shape for step in ends] == [a.shape, b.shape]
+    assert all(step.twin.comparison.verdict is Verdict.EXACT for step in ends if step.twin)
+    assert [str(expand(step.line, step.names, (0, 0))) for step in ends if step.line]
+    forward = [step.formula for step in split.steps if step.phase == "forward"]
+    assert [text[-3:] for text in forward] == ["[0]", "[1]"]

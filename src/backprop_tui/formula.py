@@ -45,7 +45,7 @@ def shape_text(value: Any) -> str:
 
 def formula(line: Line, names: Mapping[str, str], result: str) -> str:
     """The line with the names on the screen: ``rex4 = reᵀ · x4``."""
-    return f"{result} = {_render(line, lambda name: names.get(name, name))}"
+    return f"{result} = {_render(line, lambda name: names.get(name, name))}{_item(line)}"
 
 
 def algebra(line: Line) -> str:
@@ -57,7 +57,12 @@ def algebra(line: Line) -> str:
             return "×".join(map(str, value.shape)) or "1"
         return f"{value:g}" if isinstance(value, (int, float)) else name
 
-    return f"{_render(line, shape_of, ' · ')} = {shape_text(line.value)}"
+    return f"{_render(line, shape_of, ' · ')}{_item(line)} = {shape_text(line.value)}"
+
+
+def _item(line: Line) -> str:
+    """``[1]``, where the line bound a list."""
+    return "" if line.item is None else f"[{line.item}]"
 
 
 def _render(line: Line, leaf: Callable[[str], str], times: str = "·") -> str:

@@ -31,6 +31,7 @@ class Line:
         target: the name it bound, "dweight".
         reads: the names it read, with their values at that moment.
         value: the tensor it bound.
+        item: which one it is, where it bound a list of them: each is a Line.
     """
 
     function: str
@@ -42,6 +43,12 @@ class Line:
     statement: ast.stmt
     reads: Mapping[str, Any]
     value: Tensor
+    item: int | None = None
+
+    @property
+    def bound(self) -> str:
+        """What it bound the tensor to, "dtensors[1]"."""
+        return self.target if self.item is None else f"{self.target}[{self.item}]"
 
     @property
     def operands(self) -> tuple[Any, ...]:
@@ -105,8 +112,8 @@ def needed(lines: Sequence[Line], wanted: Iterable[str]) -> list[Line]:
     """The lines that the names in `wanted` depend on: the rest computed what nobody asked for."""
     live, kept = set(wanted), []
     for line in reversed(lines):
-        if line.target in live:
-            if line.target not in line.reads:
+        if not live.isdisjoint((line.target, line.bound)):
+            if line.item is None and line.target not in line.reads:
                 live.discard(line.target)
             live.update(line.reads)
             kept.append(line)
@@ -173,8 +180,13 @@ class _Tracer:
             value = frame.f_locals.get(target)
             if isinstance(value, Tensor):
                 self.lines.append(self._line(statement, target, snapshot(value)))
+            for item, each in enumerate(value if isinstance(value, (list, tuple)) else ()):
+                if isinstance(each, Tensor):
+                    self.lines.append(self._line(statement, target, snapshot(each), item))
 
-    def _line(self, statement: ast.stmt, target: str, value: Tensor) -> Line:
+    def _line(
+        self, statement: ast.stmt, target: str, value: Tensor, item: int | None = None
+    ) -> Line:
         last = statement.end_lineno or statement.lineno
         rows = linecache.getlines(self._code.co_filename)[statement.lineno - 1 : last]
         return Line(
@@ -187,6 +199,7 @@ class _Tracer:
             statement=statement,
             reads=self._reads,
             value=value,
+            item=item,
         )
 
 

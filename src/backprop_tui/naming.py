@@ -124,7 +124,10 @@ class Names:
         """The op's outputs are called as the lines that bound them."""
         if visit.rule is None:
             return
-        for index, name in zip(visit.op.results, returned(visit.rule.function), strict=False):
+        outputs = returned(visit.rule.function)
+        if outputs and f"{outputs[0]}[0]" in scope:  # a list of them, bound to one name
+            outputs = tuple(f"{outputs[0]}[{item}]" for item, _ in enumerate(visit.op.results))
+        for index, name in zip(visit.op.results, outputs, strict=False):
             if isinstance(name, str) and name in scope:
                 self._values.setdefault(index, scope[name])
 

@@ -107,8 +107,8 @@ class Updating:
         """A step that has no place yet; the line's target is called `label` from here on."""
         text = formula(line, scope, label)
         rebinds = line.target in line.reads  # "y = y + bias": y is still the old one
-        names = dict(scope) if rebinds else scope | {line.target: label}
-        scope[line.target] = label
+        names = dict(scope) if rebinds else scope | {line.bound: label}
+        scope[line.bound] = label
         return Step(
             index=-1,
             phase=phase,

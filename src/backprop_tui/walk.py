@@ -182,15 +182,16 @@ class _Walker(Updating):
             self._place(group, [])
             return
         scope = self._scopes[op.index]
-        taken = visit.backward.__code__.co_varnames[: len(op.results)]
+        code = visit.backward.__code__
+        taken = code.co_varnames[: code.co_argcount]
         scope.update(self._names.incoming(visit, taken))
         wanted = self._wanted(visit)
         lines = needed(visit.backward_lines, wanted)
-        last = {line.target: position for position, line in enumerate(lines)}
+        last = {line.bound: position for position, line in enumerate(lines)}
         steps: list[Step] = []
         for position, line in enumerate(lines):
-            if line.target in wanted and last[line.target] == position:
-                steps.extend(self._contribution(wanted[line.target], line, scope))
+            if line.bound in wanted and last[line.bound] == position:
+                steps.extend(self._contribution(wanted[line.bound], line, scope))
             else:
                 named = self._names.next_local(line.target)
                 steps.append(self._step("backward", line, scope, *named))
@@ -210,6 +211,8 @@ class _Walker(Updating):
             argument = given.get(parameter)
             if isinstance(answer, tuple):
                 pairs.extend(zip(argument or (), answer, strict=False))
+            elif isinstance(argument, (list, tuple)):
+                pairs.extend((each, f"{answer}[{item}]") for item, each in enumerate(argument))
             else:
                 pairs.append((argument, answer))
         found = {}
