@@ -30,7 +30,7 @@ def _of(kind: str, pattern: str, why: str, fix: str, shown: str = "shape") -> Co
 COMPLAINTS = (
     _of(
         "leaf-in-place",
-        r"leaf variable (that requires grad is being used in an in-place|has been moved into)",
+        r"leaf variable (that requires grad (is being|has been) used in|has been moved into)",
         "A parameter is where backward() leaves its gradient: were it overwritten by an op that "
         "autograd follows, it would be no leaf any more.",
         "Change a parameter under torch.no_grad(): with torch.no_grad(): w -= lr * w.grad; where "
@@ -44,25 +44,26 @@ COMPLAINTS = (
         "loss.backward(torch.ones_like(loss)) is that of their sum.",
     ),
     _of(
+        "device-mismatch",
+        r"expected all tensors to be on the same device|is not on the expected device"
+        r"|input type \(torch\.cuda\.\w+\) and \w+ type \(torch\.\w+Tensor\) should be the same"
+        r"|input type \(torch\.\w+Tensor\) and \w+ type \(torch\.cuda\.\w+\) should be the same",
+        "An op computes on one device, and what it is given lies on two.",
+        "Move the model once, model.to(device), and each batch: x, y = x.to(device), y.to(device); "
+        "make new tensors where the others are, torch.zeros(n, device=x.device).",
+        "device",
+    ),
+    _of(
         "dtype-mismatch",
         r"expected \w+ and \w+ to have the same dtype|expected scalar type|same dtype, but got"
         r"|found dtype \w+ but expected|does not match weight dtype|can't be cast to the desired"
         r"|expected target dtype|expected floating point type for target"
-        r"|to have one of the following scalar types|should be the same",
+        r"|to have one of the following scalar types|type .* should be the same",
         "An op takes tensors of one dtype: numpy's floats are float64 and parameters are float32; "
         "class indices are int64, and targets of a regression or of BCE floats.",
         "Convert what was given where it is made: x.float(), target.long() for class indices, "
         "target.float() for BCE.",
         "dtype",
-    ),
-    _of(
-        "device-mismatch",
-        r"expected all tensors to be on the same device|is not on the expected device"
-        r"|input type .* and weight type .* should be the same",
-        "An op computes on one device, and what it is given lies on two.",
-        "Move the model once, model.to(device), and each batch: x, y = x.to(device), y.to(device); "
-        "make new tensors where the others are, torch.zeros(n, device=x.device).",
-        "device",
     ),
     _of(
         "shape-mismatch",
@@ -145,6 +146,12 @@ COMPLAINTS = (
         "(find_unused_parameters=True under DistributedDataParallel).",
     ),
     _of(
+        "unused-input",
+        r"one of the differentiated tensors does not require grad",
+        "It required no gradient when the output was computed, so that autograd did not follow it.",
+        "Call x.requires_grad_() before the forward pass.",
+    ),
+    _of(
         "non-leaf-parameter",
         r"can't optimize a non-leaf tensor",
         "The tensor is computed, by .to(device), .cuda() or arithmetic, and its gradient goes on "
@@ -166,7 +173,7 @@ COMPLAINTS = (
     ),
     _of(
         "no-derivative",
-        r"derivative for '(aten::)?_?(?P<op>[a-z0-9_]+?)(_backward)?[:'].*not implemented",
+        r"derivative for '?(aten::)?_?(?P<op>[a-z0-9_]+?)(_backward)?[:' ].*not implemented",
         "PyTorch has no derivative for this op.",
         "Write it with ops that have one, or as an autograd.Function with a backward of its own.",
     ),
