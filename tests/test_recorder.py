@@ -171,3 +171,14 @@ def test_what_the_program_says_of_garbage_stays():
     finally:
         gc.enable()
         gc.set_threshold(*before)
+
+
+def test_a_parameter_that_takes_the_place_of_another_in_the_middle_of_a_step():
+    model = nn.Linear(2, 1, bias=False)
+    with record(model) as tape:
+        model(torch.ones(3, 2)).sum().backward()
+        model.weight = nn.Parameter(model.weight.detach() - 0.1 * model.weight.grad)
+        model(torch.ones(3, 2)).sum().backward()
+    assert len(tape.backwards) == 2
+    first = next(value for value in tape.values if value.requires_grad and value.leaf)
+    assert first.name == "weight"

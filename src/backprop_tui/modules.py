@@ -97,7 +97,7 @@ class Modules:
             self._names[id(parameter)]: tuple(parameter.shape)
             for module in self._paths
             for parameter in module._parameters.values()
-            if parameter is not None and parameter.requires_grad
+            if parameter is not None and parameter.requires_grad and id(parameter) in self._names
         }
 
     def _add(self, prefix: str, root: nn.Module) -> None:
