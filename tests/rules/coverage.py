@@ -14,6 +14,10 @@ HEAD = """\
 
 Figures taken by `make coverage`: the differentiable variants of PyTorch's op_db whose samples all
 agree with autograd by rules alone, the forward and every cotangent, and what real models call.
+
+op_db has 547 entries that autograd differentiates. 540 of them take float64; of the others three
+take complex numbers alone (view_as_real, istft, imag), one integers (one_hot), and three run on a
+GPU alone.
 """
 MEANS = {
     "float64": "equal to 1e-10",

@@ -76,7 +76,7 @@ def prelu(input, weight):
     ∂L/∂w sums dy·x over what lies below 0 (He et al., 2015, arXiv:1502.01852).
     """
     channels = [-1 if d == 1 else 1 for d in range(input.dim())]
-    slope = weight.reshape(channels) if weight.numel() > 1 else weight.reshape(())
+    slope = weight.reshape(channels) if weight.numel() != 1 else weight.reshape(())
     mask = input > 0
     y = torch.where(mask, input, slope * input)
 

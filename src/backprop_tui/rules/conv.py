@@ -39,6 +39,8 @@ def kernel_cotangent(input, dy, kernel, stride, padding, dilation, groups):
     n = len(kernel)
     x = input.reshape(batch, groups, channels // groups, *size)
     x = x.permute(2, 1, 0, *range(3, n + 3)).reshape(channels // groups, groups * batch, *size)
+    if batch == 0:  # torch takes no convolution that sums over nothing
+        return dy.new_zeros(dy.shape[1], channels // groups, *kernel)
     dweight = CONVOLVE[n](x, dy.transpose(0, 1), None, dilation, padding, stride, groups)
     # a stride can leave input at the far edge that no window reached
     return cropped(dweight, kernel).transpose(0, 1)

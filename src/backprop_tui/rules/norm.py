@@ -137,7 +137,7 @@ def batch_norm(
         overlap = (dy * normalized).sum(dims, keepdim=True)
         dcentered = dy
         if training:
-            n = dy.numel() / total.numel()
+            n = math.prod(input.shape[d] for d in dims)
             dcentered = torch.addcmul(dy, normalized, overlap / n, value=-1)
             dcentered -= total / n
         gain = scale if weight is None else scale * along(weight, input)
