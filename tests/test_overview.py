@@ -140,6 +140,18 @@ def test_a_leaf_is_shown_as_the_pass_read_it():
     assert torch.equal(tensor_names(tape)["weight"], torch.ones(2, 3))
 
 
+def test_what_only_looks_at_a_parameter_has_no_share_in_its_gradient():
+    """Its initialisation, and a pass forward that is not differentiated."""
+    with bp.record() as tape:
+        layer = nn.Linear(3, 2)
+        layer(torch.zeros(1, 3))
+        layer(torch.ones(1, 3)).sum().backward()
+    trace = Overview(tape, 0, "layer", 1).judge()
+    twins = {step.formula: step.twin.value for step in trace.steps if step.twin}
+    found = [grad for formula, grad in twins.items() if "linear′" in formula]
+    assert all(map(torch.equal, found, (layer.weight.grad, layer.bias.grad))) and len(found) == 2
+
+
 def test_several_backwards_are_several_iterations():
     model = nn.Linear(3, 1)
     with bp.record(model) as tape:

@@ -29,8 +29,9 @@ class Graph:
         if op.function is write_through:
             self.writes.append(op)
         inputs = set(op.inputs)
-        self.shared |= inputs & self._read
-        self._read |= inputs
+        if op.node or op.implicit:  # what carries no gradient, such as an initialisation, has no share
+            self.shared |= inputs & self._read
+            self._read |= inputs
         for value in op.results:
             if value not in inputs:
                 self.makers[value] = op

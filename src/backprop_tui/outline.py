@@ -176,9 +176,14 @@ class _WayBack:
         self._last: dict[int, int] = {}  # value -> the last op to give, which is the first to read
         begun = judged.ops[0].index if judged.ops else math.inf
         for op in tape.ops[: judged.backward.after]:
-            if op.index < begun or op.index in judged.isolated:
+            if op.index in judged.isolated or (op.index < begun and self._will_give(op)):
                 for value in op.inputs:
                     self._last.setdefault(value, op.index)
+
+    def _will_give(self, op: Op) -> bool:
+        """Whether the pass reaches an op, which is not judged yet."""
+        given = self._judged.backward.cotangents
+        return bool(op.node or op.implicit) and not given.keys().isdisjoint(op.results)
 
     def steps(self, op: Op, first: int, group: int) -> list[Step]:
         """One step for each input that a cotangent reaches."""
