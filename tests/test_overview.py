@@ -152,6 +152,53 @@ def test_what_only_looks_at_a_parameter_has_no_share_in_its_gradient():
     assert all(map(torch.equal, found, (layer.weight.grad, layer.bias.grad))) and len(found) == 2
 
 
+def test_the_update_is_a_phase_with_lines_inside():
+    layer = nn.Linear(3, 2)
+    optimizer = torch.optim.Adam(layer.parameters(), lr=0.1)
+    with bp.record(layer) as tape:
+        for _ in range(2):
+            optimizer.zero_grad()
+            layer(torch.ones(1, 3)).sum().backward()
+            nn.utils.clip_grad_norm_(layer.parameters(), 0.5)
+            optimizer.step()
+    first, second = (Overview(tape, number, "layer", number + 1).judge() for number in range(2))
+    for number, trace in enumerate((first, second)):
+        steps = [step for step in trace.steps if step.phase == "update"]
+        assert steps == list(trace.steps[-2:])
+        assert steps[0].formula == 'weight = Adam(weight, clipped grad["weight"])'
+        assert [step.twin.comparison.verdict in AGREED for step in steps] == [True, True]
+        assert torch.equal(steps[1].twin.value, tape.updates[2 * number + 1].after)
+        assert [trace.groups[step.group].update for step in steps] == [2 * number, 2 * number + 1]
+    session = TapeSession.of(tape)
+    trace = session.judge(2)
+    inside = session.into(trace, trace.steps[-1].group)
+    assert inside.title == "tape › Adam bias" and inside.steps[-1].twin.label == "torch"
+    assert [given.label for given in inside.given] == ["bias", "step", "exp_avg", "exp_avg_sq"]
+    labels = [step.label for step in inside.steps]
+    assert labels[:4] == ["norms", "norm", "ratio", "scale"] and labels[-1] == "bias"
+    assert all(step.twin.comparison.verdict in AGREED for step in inside.steps if step.twin)
+
+
+def test_an_update_without_a_rule_is_not_checked_and_one_of_another_gradient_says_so():
+    layer = nn.Linear(3, 2)
+    known, unknown = (
+        kind([parameter], lr=0.1)
+        for kind, parameter in zip(
+            (torch.optim.SGD, torch.optim.Rprop), layer.parameters(), strict=True
+        )
+    )
+    with bp.record(layer) as tape:
+        layer(torch.ones(1, 3)).sum().backward()
+        layer.weight.grad.mul_(3)
+        known.step()
+        unknown.step()
+    overview = Overview(tape, 0, "layer", 1)
+    first, second = overview.judge().steps[-2:]
+    assert "something changed it" in first.note and first.twin.comparison.verdict in AGREED
+    assert second.twin is None and torch.equal(second.value, layer.bias.detach())
+    assert overview.into_update(0) is not None and overview.into_update(1) is None
+
+
 def test_several_backwards_are_several_iterations():
     model = nn.Linear(3, 1)
     with bp.record(model) as tape:

@@ -29,7 +29,9 @@ class Graph:
         if op.function is write_through:
             self.writes.append(op)
         inputs = set(op.inputs)
-        if op.node or op.implicit:  # what carries no gradient, such as an initialisation, has no share
+        if (
+            op.node or op.implicit
+        ):  # what carries no gradient, such as an initialisation, has no share
             self.shared |= inputs & self._read
             self._read |= inputs
         for value in op.results:

@@ -18,6 +18,7 @@ from .rules import registry
 from .steps import Given, Gradient, Group, Heading, Step, Twin
 from .tape import Backward, Op, Tape, Value, tensors
 from .torch_formulas import telling
+from .update_phase import UpdatePhase
 from .variables import computing, leaf_contents, leaf_names, variables
 
 CONTAINERS = ("ModuleList", "ModuleDict")
@@ -81,6 +82,20 @@ class Outline:
             if failure := judged.failures.get(op.index):
                 steps = [replace(step, note=f"Its rule failed: {failure}") for step in steps]
             self._place(op, "backward", steps, isolated, failed=bool(failure))
+
+    def updates(self) -> None:
+        """Append what became of the parameters."""
+        if self.update_phase is not None:
+            for group, step in self.update_phase.steps(len(self.steps), len(self.groups)):
+                self.groups.append(replace(group, headings=modules(self._tape, group.layer)))
+                self.steps.append(step)
+
+    @functools.cached_property
+    def update_phase(self) -> UpdatePhase | None:
+        """What follows the pass; None where there is no pass."""
+        if self._backward is None:
+            return None
+        return UpdatePhase(self._tape, self._backward, self.names)
 
     def _forward(self, op: Op, phase: str) -> None:
         """One op, one step: what torch computed."""

@@ -15,6 +15,7 @@ from .judge import Judged, Judging
 from .naming import Naming
 from .outline import Outline
 from .rules import registry
+from .rules.optimizer import UPDATES
 from .session import Session
 from .steps import Trace
 from .tape import Backward, Op, Tape
@@ -39,7 +40,7 @@ class Overview:
         self._backward = tape.backwards[number] if tape.backwards else None
         self._outline = Outline(tape, self._backward)
         self._judging = Judging(tape, self._backward) if self._backward is not None else None
-        self._insides: OrderedDict[int, Trace] = OrderedDict()
+        self._insides: OrderedDict[tuple[str, int], Trace] = OrderedDict()
         self.trace = self._trace()
 
     def judge(self, progress: Callable[[int, int], bool] = lambda done, total: True) -> Trace:
@@ -52,6 +53,8 @@ class Overview:
         if judging is not None and not judging.finished:
             judging.run(lambda done: progress(done, judging.total))
             self._outline.way_back(judging.judged())
+            if judging.finished:
+                self._outline.updates()
             self.trace = self._trace()
         return self.trace
 
@@ -66,11 +69,22 @@ class Overview:
         op = self.tape.ops[call]
         if registry.find(op.function) is None:
             return None
-        if op.index not in self._insides:
-            self._insides[op.index] = self._inside(op)
+        return self._kept(("op", call), lambda: self._inside(op))
+
+    def into_update(self, number: int) -> Trace | None:
+        """One update of a parameter line by line; None where its optimizer has no rule."""
+        phase, trace = self._outline.update_phase, self.trace
+        if phase is None or self.tape.updates[number].optimizer not in UPDATES:
+            return None
+        rest = (trace.gradients, self._title, self._iteration, trace.loss)
+        return self._kept(("update", number), lambda: phase.inside(number, *rest))
+
+    def _kept(self, key: tuple[str, int], make: Callable[[], Trace]) -> Trace:
+        if key not in self._insides:
+            self._insides[key] = make()
             if len(self._insides) > _CACHED_INSIDES:
                 self._insides.popitem(last=False)
-        return self._insides[op.index]
+        return self._insides[key]
 
     def called(self, call: int) -> tuple[Backward, Op] | None:
         """One op of the tape, with the pass that it is seen in."""
@@ -188,8 +202,10 @@ class TapeSession(Session):
         return tuple(described(self._overview(trace.iteration).tape))
 
     def into(self, trace: Trace, group: int) -> Trace | None:
-        call = trace.groups[group].call
-        return None if call is None else self._overview(trace.iteration).into(call)
+        overview, at = self._overview(trace.iteration), trace.groups[group]
+        if at.update is not None:
+            return overview.into_update(at.update)
+        return None if at.call is None else overview.into(at.call)
 
     def called(self, iteration: int, call: int) -> tuple[Backward, Op] | None:
         return self._overview(iteration).called(call)

@@ -93,7 +93,7 @@ class Group:
     `node` is what autograd made of it, on the way back, and `formula` PyTorch's own derivative
     of that, a line for each argument; both are "" where no node tells.
     `headings` are those that it stands under, the outermost first, and `call` is the op's
-    number on the tape.
+    number on the tape, or `update` that of the update that it is.
     """
 
     index: int
@@ -108,6 +108,12 @@ class Group:
     steps: tuple[int, ...]
     headings: tuple[Heading, ...] = ()
     call: int | None = None
+    update: int | None = None
+
+    @property
+    def inner(self) -> bool:
+        """Whether it is one step that stands for the lines of a rule."""
+        return self.call is not None or self.update is not None
 
     @property
     def formula(self) -> str:

@@ -30,7 +30,8 @@ class Updating:
         self._clips = functools.cache(lambda passes: clips(tape, passes))
         self._scales: dict[Clip, Step] = {}  # clippings by norm -> the step that made their scale
 
-    def _updates(self) -> None:
+    def run(self) -> None:
+        """All updates of the tape, in order."""
         for update in self._tape.updates:
             grad = self._names.gradient(self._tape.values[update.value])
             done = [clip for clip in self._clips(update.backwards) if update.value in clip.found]

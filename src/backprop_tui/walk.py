@@ -46,7 +46,7 @@ def walk(
     if not tape.backwards:
         raise ValueError("nothing was differentiated: call loss.backward() inside the recording")
     walker = _Walker(tape, tape.backwards[0], naming or Naming(), given or {})
-    autograd_at = walker.run(updates_first)
+    autograd_at = walker.walk(updates_first)
     return Trace(
         title=title,
         iteration=iteration,
@@ -87,11 +87,11 @@ class _Walker(Updating):
         inside = [visit.op.index for visit in visits if visit.op.module]
         self._loss_from = max(inside, default=len(visits)) + 1
 
-    def run(self, updates_first: bool) -> int:
+    def walk(self, updates_first: bool) -> int:
         """Walk all phases; answers the step from which autograd's gradients exist."""
         visits = self._derivation.visits
         if updates_first:
-            self._updates()
+            self.run()
         for visit in visits:
             self._forward(visit)
         autograd_at = 0 if updates_first else len(self.steps)
@@ -101,7 +101,7 @@ class _Walker(Updating):
             if visit.outgoing:
                 self._backward_of(visit)
         if not updates_first:
-            self._updates()
+            self.run()
         return autograd_at
 
     def given(self) -> tuple[Given, ...]:

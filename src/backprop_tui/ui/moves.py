@@ -155,7 +155,7 @@ class Moves(Travel):
             return
         step = self.trace.steps[self.cursor]
         group = self.trace.groups[step.group]
-        if step.line is not None or group.call is None:
+        if step.line is not None or not group.inner:
             self.notify("these are the lines already", timeout=2)
         elif group.rule is None:
             self.notify(f"{group.op} has no rule to step into", timeout=3)

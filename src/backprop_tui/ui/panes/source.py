@@ -167,7 +167,7 @@ def code_of(step: Step, group: Group) -> Code | None:
     """The rule's line that a step ran; the user's own, where an op is looked at from outside."""
     if step.line is not None:
         return Code(step.line.file, step.line.first, step.line.last)
-    if group.call is None or group.source is None or not linecache.getline(*group.source):
+    if not group.inner or group.source is None or not linecache.getline(*group.source):
         return None
     return Code(group.source[0], group.source[1], group.source[1])
 
