@@ -12,7 +12,7 @@ from typing import Any
 
 from .tape import Op
 
-_OF_ONE_OP = 3  # nodes of a linear layer: its product, and what turns its weight
+_OF_ONE_OP = 5  # a linear layer: its product, what turns its weight, and three leaves first seen
 _RESHAPES = {"ViewBackward0", "UnsafeViewBackward0", "ReshapeAliasBackward0"}
 _RESHAPING = {"view", "view_as", "reshape", "reshape_as", "flatten", "unflatten", "ravel"}
 
