@@ -116,6 +116,17 @@ async def test_stepping_goes_line_by_line_and_back() -> None:
         assert screen.name == "x3"
 
 
+async def test_hints_do_not_pile_up() -> None:
+    async with opened() as screen:
+        for label in ('grad["a"] is early', "so is [b]", "a file is written"):
+            screen.debugger.notify(label, timeout=2 if label != "a file is written" else 8)
+            await screen.pilot.pause()
+            assert screen.messages() == [label]
+        screen.debugger.notify("and then", timeout=2)
+        await screen.pilot.pause()
+        assert screen.messages() == ["a file is written", "and then"]
+
+
 async def test_ops_layers_and_phases() -> None:
     async with opened() as screen:
         await screen.press("n")

@@ -14,6 +14,7 @@ from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Container, Vertical
+from textual.notifications import SeverityLevel
 from textual.screen import Screen
 from textual.widget import Widget
 
@@ -51,6 +52,8 @@ MANUAL_HELP = (
     "edge stands how it compares with autograd's tensor at the same height."
 )
 AUTOGRAD_HELP = "What loss.backward() and optimizer.step() computed, beside its twin by hand."
+
+HINT = 3.0  # seconds: what is shown no longer is a hint
 
 
 class Frame(Screen[None]):
@@ -103,6 +106,22 @@ class Frame(Screen[None]):
         """The row (see `rows.Row.key`) of the value that the inspector shows."""
         self._folded_values: set[str] = set()
         self._status = Status(title)
+        self._brief = False  # whether what was said last is only a hint
+
+    def notify(
+        self,
+        message: str,
+        *,
+        title: str = "",
+        severity: SeverityLevel = "information",
+        timeout: float | None = None,
+        markup: bool = False,
+    ) -> None:
+        """Say a word in the corner. What comes after a hint takes its place: hints do not pile."""
+        if self._brief:
+            self.app.clear_notifications()
+        self._brief = timeout is not None and timeout <= HINT
+        super().notify(message, title=title, severity=severity, timeout=timeout, markup=markup)
 
     def compose(self) -> ComposeResult:
         yield StatusLine(self._status, id="status")
