@@ -135,9 +135,10 @@ def ulps(one: Tensor, other: Tensor) -> int | None:
     """
     if one.dtype != other.dtype or not one.dtype.is_floating_point:
         return None
-    if one.isnan().item() or other.isnan().item():
+    a, b = one.item(), other.item()
+    if a != a or b != b:
         return None
-    return abs(_rank(one) - _rank(other))
+    return 0 if a == b else abs(_rank(one) - _rank(other))
 
 
 def _rank(element: Tensor) -> int:

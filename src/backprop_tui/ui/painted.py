@@ -75,7 +75,7 @@ class TextLines(TextLine):
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
         self._said = Text()
-        self._lines: list[Text] | None = None
+        self._lines: list[Text] | None = None  # None where nothing is known of them
 
     def notify_style_update(self) -> None:
         super().notify_style_update()
@@ -85,19 +85,31 @@ class TextLines(TextLine):
         self._lines = None
 
     def forget(self) -> None:
-        """Ask `render` again: it may say something else."""
-        if self.display and same(self.render(), self._said):
-            return
-        self._lines = None
-        if self.display:
+        """Ask `render` again, and paint the lines that came to say something else."""
+        before = self._lines
+        if not self.display or before is None:
+            self._lines = None
             self.refresh()
+            return
+        said, (width, height) = self.render(), self.size
+        if not same(said, self._said):
+            self._say(said, width)
+            for y in range(height):
+                if not same(_line(before, y), _line(self._lines, y)):
+                    self.refresh(Region(0, y, width, 1))
 
     def render_line(self, y: int) -> Strip:
         width = self.size.width
         if self._lines is None:
-            self._said = self.render()
-            self._lines = list(self._said.wrap(self.app.console, width))
-        return self.paint(self._lines[y] if y < len(self._lines) else Text(), width)
+            self._say(self.render(), width)
+        return self.paint(_line(self._lines, y).copy(), width)
+
+    def _say(self, said: Text, width: int) -> None:
+        self._said, self._lines = said, list(said.wrap(self.app.console, width))
+
+
+def _line(lines: list[Text] | None, number: int) -> Text:
+    return lines[number] if lines and number < len(lines) else Text()
 
 
 def same(one: Text, other: Text) -> bool:
