@@ -5,13 +5,14 @@ from __future__ import annotations
 import gc
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 from textual import events, work
 from textual.app import App
 from textual.binding import Binding, BindingType
 from textual.dom import DOMNode
+from textual.filter import ANSIToTruecolor, LineFilter
 from textual.screen import Screen
 from textual.theme import BUILTIN_THEMES
 from textual.widgets import Input
@@ -59,6 +60,11 @@ class BackpropApp(App[None]):
         Binding("ctrl+z", "suspend_process", "stop; fg comes back", show=False, id="app.suspend"),
         Binding("ctrl+c", "help_quit", show=False, system=True),
     ]
+
+    def get_line_filters(self) -> Sequence[LineFilter]:
+        """Without the one that replaces the terminal's own colours: we use none of them."""
+        filters = super().get_line_filters()
+        return [each for each in filters if not isinstance(each, ANSIToTruecolor)]
 
     def __init__(
         self,

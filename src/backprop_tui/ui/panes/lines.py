@@ -38,6 +38,7 @@ class LinePane(Scroller, can_focus=True, inherit_bindings=False):
         super().__init__(id=id, classes=classes)
         self._strips: dict[Hashable, Strip] = {}
         self._painted: dict[int, Hashable] = {}
+        self._view: tuple[int, int, range] | None = None  # while lines are painted
         self.help = self.HELP
 
     def on_mount(self) -> None:
@@ -72,25 +73,32 @@ class LinePane(Scroller, can_focus=True, inherit_bindings=False):
 
     def repaint(self) -> None:
         """Repaint what is in sight and has come to look otherwise than it was painted."""
-        thumb, width = self.thumb(), self.size.width
+        top, (width, height), thumb = self.scroll_offset.y, self.size, self.thumb()
         changed = [
             Region(0, y, width, 1)
-            for y in range(self.size.height)
-            if self._painted.get(y) != self._look_of(y, thumb)
+            for y in range(height)
+            if self._painted.get(y) != self._look_of(y, top, thumb)
         ]
         if changed:
             self.refresh(*changed)
 
-    def _look_of(self, y: int, thumb: range) -> Hashable:
+    def _look_of(self, y: int, top: int, thumb: range) -> Hashable:
         """All that the look of a row of the screen depends on, but width and theme."""
-        line = self.scroll_offset.y + y
-        if line < self.line_count():
+        line, count = top + y, self.line_count()
+        if line < count:
             return self.line_key(line), y in thumb
-        return "" if self.line_count() else (self.help, y)
+        return "" if count else (self.help, y)
+
+    def render_lines(self, crop: Region) -> list[Strip]:
+        self._view = self.scroll_offset.y, self.line_width, self.thumb()  # the same for all lines
+        try:
+            return super().render_lines(crop)
+        finally:
+            self._view = None
 
     def render_line(self, y: int) -> Strip:
-        width, thumb = self.line_width, self.thumb()
-        look = self._painted[y] = self._look_of(y, thumb)
+        top, width, thumb = self._view or (self.scroll_offset.y, self.line_width, self.thumb())
+        look = self._painted[y] = self._look_of(y, top, thumb)
         cached = (look, width, self.base)
         if (strip := self._strips.get(cached)) is None:
             if len(self._strips) >= CACHE_LIMIT:
