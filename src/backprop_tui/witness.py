@@ -198,9 +198,10 @@ def contributions(
 
     Where other ops read the value too, autograd's side is what this op alone contributed. No
     cotangent of ours is 0 beside it, unless ops that were not seen may have given it theirs.
+    Where nothing came in nothing goes out, and there is nothing to compare.
     """
     given = summed(op, outgoing)
-    for value in dict.fromkeys(op.inputs):
+    for value in dict.fromkeys(op.inputs) if outgoing else ():
         manual, autograd = given.get(value), backward.contributions.get((op.index, value))
         if autograd is None and value not in backward.shared:
             autograd = backward.cotangents.get(value)
