@@ -13,7 +13,7 @@ from .formula import shape_text
 from .naming import Names, Naming
 from .rules.optimizer import UPDATES
 from .steps import Given, Gradient, Group, Step, Trace, Twin
-from .tape import Backward, Event, Tape, Update
+from .tape import Backward, Source, Tape, Update
 from .updates import by_rule, compared, explained, options_of
 from .updating import Updating
 
@@ -38,25 +38,22 @@ class UpdatePhase:
         for place, number in enumerate(self._numbers):
             update = self._tape.updates[number]
             kind, layer = update.optimizer.__name__, update.name.rpartition(".")[0]
-            rule, event = UPDATES.get(update.optimizer), self._event(update)
-            yield (
-                Group(
-                    index=group + place,
-                    phase="update",
-                    layer=layer,
-                    title=f"{kind} {self._names[update.value]}",
-                    op=kind,
-                    rule=rule.__name__ if rule is not None else None,
-                    source=(event.source.file, event.source.line)
-                    if event is not None and event.source is not None
-                    else None,
-                    node="",
-                    isolated=None,
-                    steps=(first + place,),
-                    update=number,
-                ),
-                replace(self._step(update), index=first + place, group=group + place, layer=layer),
+            rule, source = UPDATES.get(update.optimizer), self._source(update)
+            heading = Group(
+                index=group + place,
+                phase="update",
+                layer=layer,
+                title=f"{kind} {self._names[update.value]}",
+                op=kind,
+                rule=rule.__name__ if rule is not None else None,
+                source=(source.file, source.line) if source is not None else None,
+                node="",
+                isolated=None,
+                steps=(first + place,),
+                update=number,
             )
+            step = replace(self._step(update), index=first + place, group=heading.index)
+            yield heading, replace(step, layer=layer)
 
     def _step(self, update: Update) -> Step:
         name, kind = self._names[update.value], update.optimizer.__name__
@@ -83,10 +80,10 @@ class UpdatePhase:
             twin=twin,
         )
 
-    def _event(self, update: Update) -> Event | None:
-        """The call that made the update."""
+    def _source(self, update: Update) -> Source | None:
+        """Where the program called the optimizer's step."""
         calls = (e for e in self._tape.events if e.kind == "step" and update.value in e.values)
-        return next((e for e in calls if e.backwards == update.backwards), None)
+        return next((e.source for e in calls if e.backwards == update.backwards), None)
 
     def inside(
         self, number: int, gradients: tuple[Gradient, ...], title: str, iteration: int, loss: float
