@@ -72,10 +72,16 @@ class Travel(Frame):
 
     # A worker of arguments says what it does: else Textual spells them out, a whole tape's tensors.
 
-    @work(thread=True, group="ahead", exclusive=True, description="look ahead")
+    @work(thread=True, group="ahead", description="look ahead")
     def _look_ahead(self, trace: Trace, iteration: int) -> None:
-        """Compute what may be asked for next, while there is nothing else to do."""
+        """Compute what may be asked for next, while there is nothing else to do.
+
+        It is not exclusive: a thread that is cancelled runs on all the same, and whoever waits
+        for the workers is told of a failure.
+        """
         assert self.session is not None
+        if trace is not self.trace:
+            return  # gone on meanwhile
         look_through(trace)
         coming = self.session.ahead(iteration)
         if coming is not None:
