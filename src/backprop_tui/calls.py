@@ -5,12 +5,14 @@ from __future__ import annotations
 import functools
 import types
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from .foreach import FOREACH
 from .private import autocasting
 from .tape import Ambient, tensors
 
@@ -70,45 +72,82 @@ class Kind(Enum):
     BACKWARD = auto()
 
 
+@dataclass(frozen=True, slots=True)
+class Called:
+    """What is known of a function before any call of it.
+
+    Attributes:
+        in_place: whether it works on its first argument in place.
+        inplace: where it takes `inplace`, as ``F.relu(x, True)`` does; None if it does not.
+        random: whether it draws numbers.
+        lists: whether it is for lists of tensors.
+        settles: whether `settled` has something to say.
+    """
+
+    name: str
+    kind: Kind
+    in_place: bool
+    inplace: int | None
+    random: bool
+    lists: bool
+    settles: bool
+
+
 @functools.lru_cache(maxsize=4096)
-def kind(function: Callable[..., Any]) -> tuple[str, Kind]:
-    """What a function is called, and what a call of it is."""
+def called(function: Callable[..., Any]) -> Called:
+    """What is known of a function; asked at every call, and found out at the first."""
     name = getattr(function, "__name__", str(function))
+    kind = _kind(function, name)
+    if function in PROPERTIES:
+        name = PROPERTIES[function]
+    return Called(
+        name,
+        kind,
+        _in_place(name),
+        _inplace(function),
+        name in _RANDOM,
+        name.startswith(FOREACH),
+        function in _RMS_NORM,
+    )
+
+
+def _kind(function: Callable[..., Any], name: str) -> Kind:
     if name == "__get__":
         if function in PROPERTIES:
-            return PROPERTIES[function], Kind.OP
-        return name, Kind.GRAD if function == GRAD else Kind.QUERY
+            return Kind.OP
+        return Kind.GRAD if function == GRAD else Kind.QUERY
     if name in QUERIES:
-        return name, Kind.QUERY
+        return Kind.QUERY
     if name in EVENTS:
-        return name, Kind.EVENT
+        return Kind.EVENT
     if function in DIFFERENTIATING:
-        return name, Kind.BACKWARD
-    return name, Kind.HOOK if function is Tensor.register_hook else Kind.OP
+        return Kind.BACKWARD
+    return Kind.HOOK if function is Tensor.register_hook else Kind.OP
 
 
 def written(
-    function: Callable[..., Any], name: str, args: tuple[Any, ...], kwargs: Mapping[str, Any]
+    function: Callable[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any]
 ) -> Tensor | None:
     """The tensor that an op works on in place, None for one that does not."""
-    in_place, asked = _in_place(function, name)
-    if asked is not None:
-        in_place = argument(asked, "inplace", args, kwargs, False)
+    known = called(function)
+    in_place = known.in_place
+    if known.inplace is not None:
+        in_place = argument(known.inplace, "inplace", args, kwargs, False)
     target = args[0] if args and in_place else None
     return target if isinstance(target, Tensor) else None
 
 
-@functools.lru_cache(maxsize=4096)
-def _in_place(function: Callable[..., Any], name: str) -> tuple[bool, int | None]:
-    """Whether a function works in place; where it takes `inplace`, as ``F.relu(x, True)`` does."""
-    if name == "__setitem__" or (name[-1:] == "_" and name[-2:] != "__"):
-        return True, None
-    if name[:3] == "__i" and name not in ("__invert__", "__index__"):
-        return True, None
+def _in_place(name: str) -> bool:
+    if name[:3] == "__i":
+        return name not in ("__invert__", "__index__")
+    return name == "__setitem__" or (name[-1:] == "_" and name[-2:] != "__")
+
+
+def _inplace(function: Callable[..., Any]) -> int | None:
     if not isinstance(function, types.FunctionType):
-        return False, None
+        return None
     names = function.__code__.co_varnames[: function.__code__.co_argcount]
-    return False, names.index("inplace") if "inplace" in names else None
+    return names.index("inplace") if "inplace" in names else None
 
 
 def base_of(target: Tensor) -> Tensor | None:
@@ -118,14 +157,14 @@ def base_of(target: Tensor) -> Tensor | None:
     return None
 
 
-def ambient(name: str, args: tuple[Any, ...]) -> Ambient:
-    """What the call depends on besides its arguments: autocast, and the numbers it draws."""
-    if name not in _RANDOM and not autocasting():
+def ambient(random: bool, args: tuple[Any, ...]) -> Ambient:
+    """What a call depends on besides its arguments: autocast, and the numbers it draws."""
+    if not random and not autocasting():
         return _NOTHING
     devices = [device for device in ("cpu", "cuda") if torch.is_autocast_enabled(device)]
     autocast = {device: torch.get_autocast_dtype(device) for device in devices}
     rng = {}
-    if name in _RANDOM:
+    if random:
         rng["cpu"] = torch.get_rng_state()
         device = next((tensor.device for tensor in tensors(args)), None)
         if device is not None and device.type == "cuda":
@@ -134,13 +173,13 @@ def ambient(name: str, args: tuple[Any, ...]) -> Ambient:
 
 
 def settled(
-    function: Callable[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any]
+    args: tuple[Any, ...], kwargs: Mapping[str, Any]
 ) -> tuple[tuple[Any, ...], Mapping[str, Any]]:
-    """The arguments, with what torch takes from the dtype where it is left out.
+    """The arguments of ``rms_norm``, with the eps that torch takes from the dtype if left out.
 
     Computed again in another dtype, the op is still the same.
     """
-    if function in _RMS_NORM and argument(3, "eps", args, kwargs) is None:
+    if argument(3, "eps", args, kwargs) is None:
         return args[:3], {
             **kwargs,
             "eps": torch.finfo(argument(0, "input", args, kwargs).dtype).eps,

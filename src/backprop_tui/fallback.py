@@ -91,7 +91,7 @@ def run_op(op: Op, args: tuple[Any, ...], kwargs: dict[str, Any]) -> list[Tensor
     if isinstance(op.function, type) and issubclass(op.function, torch.autograd.Function):
         args, kwargs = map_tensors(Tensor.clone, (args, kwargs))  # it may mark any of them dirty
         return list(tensors(op.function.apply(*args, **kwargs)))
-    if written(op.function, op.name, args, kwargs) is not None:
+    if written(op.function, args, kwargs) is not None:
         args = (args[0].clone(), *args[1:])
     output = op.function(*args, **kwargs)
     return list(tensors(output)) or [args[0]]

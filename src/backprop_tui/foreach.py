@@ -10,7 +10,7 @@ from torch import Tensor
 
 from .tape import tensors
 
-_PREFIX = "_foreach_"
+FOREACH = "_foreach_"
 _LISTS = (list, tuple)
 _FACTORS = frozenset(("addcmul", "addcmul_", "addcdiv", "addcdiv_"))
 """Those whose factor is an argument by place, where the op for one tensor has it by name."""
@@ -26,13 +26,13 @@ class Single(NamedTuple):
 
 
 def singles(name: str, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> list[Single]:
-    """The ops that a call for lists stands for; none for any other call.
+    """The ops that a call for lists stands for; none where it is not given a list.
 
     None either where autograd follows it, since the nodes that it makes are those of one call.
     """
-    if name[: len(_PREFIX)] != _PREFIX or not args or not isinstance(args[0], _LISTS):
+    if not args or not isinstance(args[0], _LISTS):
         return []
-    one = name[len(_PREFIX) :]
+    one = name.removeprefix(FOREACH)
     function = torch.linalg.vector_norm if one == "norm" else getattr(Tensor, one, None)
     followed = torch.is_grad_enabled() and any(t.requires_grad for t in tensors((args, kwargs)))
     if function is None or followed:

@@ -8,7 +8,6 @@ import sys
 import sysconfig
 import types
 from collections.abc import Iterator
-from dataclasses import replace
 
 import torch
 
@@ -29,13 +28,22 @@ def source() -> Source | None:
 
     The latter has the user's as its caller.
     """
-    found: Source | None = None
-    for frame in users_frames(sys._getframe(1)):
-        here = Source(frame.f_code.co_filename, frame.f_lineno, frame.f_code.co_name)
-        if not is_installed(here.file):
-            return here if found is None else replace(found, caller=here)
-        found = found or here
-    return found
+    installed: types.FrameType | None = None
+    frame: types.FrameType | None = sys._getframe(1)
+    while frame is not None:  # not by `users_frames`: this is asked at every op
+        file = frame.f_code.co_filename
+        if is_users(file):
+            if not is_installed(file):
+                return _place(frame) if installed is None else _place(installed, _place(frame))
+            installed = installed or frame
+        elif file == _PROGRAM:
+            break
+        frame = frame.f_back
+    return None if installed is None else _place(installed)
+
+
+def _place(frame: types.FrameType, caller: Source | None = None) -> Source:
+    return Source(frame.f_code.co_filename, frame.f_lineno, frame.f_code.co_name, caller)
 
 
 def users_frames(frame: types.FrameType | None) -> Iterator[types.FrameType]:

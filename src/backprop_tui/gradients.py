@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-from bisect import bisect_right
 from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -15,7 +13,7 @@ import torch
 from torch import Tensor
 
 from .graph import Graph
-from .identity import Edge, Identities, edge_of
+from .identity import Edge, Identities, edge_of, gathers
 from .private import sequence_number, snapshot
 from .rules.implicit import write_through
 from .tape import Op
@@ -50,12 +48,13 @@ def capture(
     value, are what the caller gave to each.
     """
     nodes = below(roots)
+    identities.meet(nodes)
     by_node = {node: values for node in nodes if (values := identities.outputs(node))}
     ops = graph.made(value for values in by_node.values() for value in values.values())
     stages = set(_stages(ops, identities))
     shared = frozenset(graph.shared.union(hooked, stages, seeds if len(seeds) > 1 else ()))
     again = {edge[0] for op in ops if op.implicit and (edge := identities.edge(op.results[0]))}
-    captured = Captured(shared=shared, unseen=tuple(_unseen(nodes - again, graph.spans)))
+    captured = Captured(shared=shared, unseen=tuple(_unseen(nodes - again, graph)))
     handles = [
         node.register_prehook(_whole(values, captured.cotangents))
         for node, values in by_node.items()
@@ -92,15 +91,11 @@ def below(roots: Sequence[Tensor]) -> set[Any]:
     return found
 
 
-def _unseen(nodes: Iterable[Any], spans: Sequence[tuple[int, int]]) -> Iterator[str]:
+def _unseen(nodes: Iterable[Any], graph: Graph) -> Iterator[str]:
     """The nodes that were made while no call of the tape's ran."""
     for node in nodes:
-        number = sequence_number(node)
-        at = bisect_right(spans, (number, math.inf)) - 1
-        if at < 0 or number >= spans[at][1]:
-            name = node.name()
-            if name != "torch::autograd::AccumulateGrad":
-                yield name
+        if not graph.spans(sequence_number(node)) and not gathers(node):
+            yield node.name()
 
 
 def dense(grad: Tensor) -> Tensor:

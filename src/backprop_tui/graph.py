@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Iterable
 
 from .rules.implicit import write_through
@@ -11,14 +12,14 @@ from .tape import Op
 class Graph:
     """The ops so far, the op that made each value, and the values that several ops read.
 
-    `spans` are autograd's sequence numbers before and after each call, in order, and `writes`
-    the ops that bring a write into a view to its base.
+    `writes` are the ops that bring a write into a view to its base.
     """
 
     def __init__(self) -> None:
         self.ops: list[Op] = []
         self.writes: list[Op] = []
-        self.spans: list[tuple[int, int]] = []
+        self._firsts: list[int] = []  # autograd's sequence numbers before each call, in order
+        self._lasts: list[int] = []  # and after it
         self.makers: dict[int, Op] = {}
         self.shared: set[int] = set()
         self._read: set[int] = set()
@@ -29,14 +30,22 @@ class Graph:
         if op.function is write_through:
             self.writes.append(op)
         inputs = set(op.inputs)
-        if (
-            op.node or op.implicit
-        ):  # what carries no gradient, such as an initialisation, has no share
+        if op.node or op.implicit:  # what carries no gradient, as an initialisation, has no share
             self.shared |= inputs & self._read
             self._read |= inputs
         for value in op.results:
             if value not in inputs:
                 self.makers[value] = op
+
+    def span(self, first: int, last: int) -> None:
+        """A call was made; the nodes that autograd made for it are numbered from `first` on."""
+        self._firsts.append(first)
+        self._lasts.append(last)
+
+    def spans(self, number: int) -> bool:
+        """Whether autograd made the node of this number while a call ran."""
+        at = bisect_right(self._firsts, number) - 1
+        return at >= 0 and number < self._lasts[at]
 
     def made(self, values: Iterable[int]) -> list[Op]:
         """The ops that made any of `values`, in order, with those that wrote into a view of it."""

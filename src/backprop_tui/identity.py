@@ -39,6 +39,14 @@ class Identities:
         """The value that `tensor` is, None if the tape has not seen it."""
         return self._known.get(_key(tensor))
 
+    def meet(self, nodes: Iterable[Any]) -> None:
+        """Know the leaves by those of the nodes that gather their gradients, as well."""
+        for node in nodes:
+            if gathers(node) and node not in self._outputs:
+                index = self._known.get((None, id(node.variable)))
+                if index is not None:
+                    self._leads(index, (node, 0))
+
     def stale(self, tensor: Tensor) -> bool:
         """Whether it is a view whose base was written to since it was last seen.
 
@@ -56,28 +64,34 @@ class Identities:
 
     def release(self, tensor: Tensor) -> None:
         """Know the tensor no longer: what it is from now on is another value."""
-        self._known.pop(_key(tensor), None)
+        index = self._known.pop(_key(tensor), None)
+        edge = edge_of(tensor)
+        if index is not None and edge is not None:
+            self._leads(index, edge)
 
     def add(self, tensor: Tensor, leaf: bool) -> int:
         """A new value for `tensor`, by which it is known from now on."""
-        node = node_of(tensor) if tensor.requires_grad else None
+        key = _key(tensor)
+        node = key[0]
         index = self._append(tensor, leaf, node)
-        if not tensor.requires_grad:
-            key = _key(tensor)
+        if node is False:
             if key not in self._known:
                 self._outside[key] = weakref.ref(tensor, lambda _: self._gone(key))
-            self._known[key] = index
-            return index
-        edge = (node, tensor.output_nr) if node is not None else _gathering(tensor)
-        if edge is not None:
-            self._edges[index] = edge
-            self._outputs.setdefault(edge[0], {})[edge[1]] = index
-        if tensor._is_view():
-            self._versions[id(tensor)] = tensor._version
-        if node is None:
-            self._kept[index] = tensor
-        self._known[_key(tensor) if node is None else edge] = index
+        else:
+            if tensor._is_view():
+                self._versions[id(tensor)] = tensor._version
+            if node is None:
+                self._kept[index] = tensor
+            else:
+                self._leads(index, key)
+        self._known[key] = index
         return index
+
+    def _leads(self, index: int, edge: Edge) -> None:
+        """A value has a gradient edge."""
+        self._edges[index] = edge
+        self._outputs.setdefault(edge[0], {})[edge[1]] = index
+        self._known[edge] = index
 
     def viewing(self, view: Tensor, base: Tensor) -> int | None:
         """Of the values that `view` is a view of, the one nearest to `base`; None without one."""
@@ -94,7 +108,7 @@ class Identities:
     def _append(self, tensor: Tensor, leaf: bool, node: Any) -> int:
         index, kept = len(self.values), snapshot_unseen(tensor)
         name, variable, sequence = self._names.name(tensor), "", -1
-        if leaf and tensor.requires_grad:
+        if leaf and node is not False:
             if node is not None:
                 sequence = sequence_number(node)
             elif not name:
@@ -185,6 +199,12 @@ def node_name(made: Iterable[Tensor]) -> str:
     return ""
 
 
+def gathers(node: Any) -> bool:
+    """Whether a node of autograd's graph accumulates the gradient of a leaf, its `variable`."""
+    name: str = node.name()
+    return name == "torch::autograd::AccumulateGrad"
+
+
 def edge_of(tensor: Tensor) -> Edge | None:
     """The gradient edge of a tensor, None where it requires no grad.
 
@@ -216,8 +236,9 @@ def _gathering(leaf: Tensor) -> Edge | None:
     return edge.node, edge.output_nr
 
 
-def _key(tensor: Tensor) -> Hashable:
+def _key(tensor: Tensor) -> tuple[Any, int]:
+    """The gradient edge of a tensor; its id, beside None for a leaf, False without a gradient."""
     if not tensor.requires_grad:
         return False, id(tensor)
     node = node_of(tensor)
-    return (True, id(tensor)) if node is None else (node, tensor.output_nr)
+    return (None, id(tensor)) if node is None else (node, tensor.output_nr)

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from itertools import repeat
 from typing import Any, NamedTuple
 
 import torch
@@ -15,7 +14,7 @@ from .frames import source
 from .graph import Graph
 from .identity import Identities, node_name, node_of
 from .modules import Modules
-from .private import next_sequence_number, snapshot
+from .private import next_sequence_number, snapshot, snapshot_unseen, unchanged
 from .rules.implicit import look_again, write_through
 from .tape import Ambient, Op, Scope, Source, map_items, tensors
 from .windows import window_of
@@ -76,33 +75,35 @@ class Ops:
     ) -> Pending:
         """Keep what a call is going to read."""
         first = next_sequence_number()
-        args, kwargs = calls.settled(function, args, kwargs)
-        target = calls.written(function, name, args, kwargs)
+        known = calls.called(function)
+        if known.settles:
+            args, kwargs = calls.settled(args, kwargs)
+        target = calls.written(function, args, kwargs)
         written = None if target is None else self._written(target)
         stale: dict[int, Tensor] = {}
-        later = stale if target is None else None
         inputs: list[int] = []
-        kept = tuple(self._keep(args, inputs, later))
-        names = dict(zip(kwargs, self._keep(kwargs.values(), inputs, later), strict=True))
-        ambient = calls.ambient(name, args)
+        keep = self._keeper(inputs, stale if target is None else None)
+        kept = tuple(map_items(keep, args))
+        names = dict(zip(kwargs, map_items(keep, kwargs.values()), strict=True)) if kwargs else {}
+        ambient = calls.ambient(known.random, args)
         return Pending(name, function, first, tuple(inputs), kept, names, ambient, written, stale)
 
     def after(self, call: Pending, output: Any, where: Callable[[], Where]) -> None:
         """Put a call that was made on the tape, if it is one that carries tensors."""
-        self._graph.spans.append((call.first, next_sequence_number()))
+        last = next_sequence_number()
+        self._graph.span(call.first, last)
         written = call.written
         results = tuple(tensors(output)) if written is None else (written.target,)
-        made_outright = not call.inputs and any(tensor.requires_grad for tensor in results)
-        if not results or made_outright:  # a leaf is on the tape from where it is read
-            return
+        differentiable = any(tensor.requires_grad for tensor in results)
+        if not results or (differentiable and not call.inputs):
+            return  # a leaf that was made is on the tape from where it is read
         if call.stale:
-            self._look_at_stale(call, any(tensor.requires_grad for tensor in results))
+            self._look_at_stale(call, differentiable)
         base = written.base if written is not None else None
         through_view = base is not None and base.requires_grad
         made = self._identities.virtual if through_view else self._made
         known = len(self._identities.values)
         indices = [made(result) for result in results]
-        outputs = map(self._identities.content, indices, results, repeat(known))
         # A view that was written to gets its node when the program next reads it: not from us.
         anew = (base,) if base is not None and through_view else results
         place = where()
@@ -113,11 +114,16 @@ class Ops:
             args=call.args,
             kwargs=call.kwargs,
             inputs=call.inputs,
-            outputs=tuple(outputs),
+            outputs=tuple(
+                [
+                    self._identities.content(index, result, known)
+                    for index, result in zip(indices, results, strict=True)
+                ]
+            ),
             results=tuple(indices),
             node=node_name(anew),
             sequence=call.first,
-            nodes=self._graph.spans[-1][1] - call.first,
+            nodes=last - call.first,
             module=place.module,
             module_type=place.module_type,
             source=place.source,
@@ -159,33 +165,38 @@ class Ops:
         self._implicit(write_through, args, inputs, base, result)
         return result
 
-    def _keep(
-        self, arguments: Iterable[Any], inputs: list[int], stale: dict[int, Tensor] | None
-    ) -> list[Any]:
-        """The arguments with their tensors kept; the values that those are go to `inputs`.
+    def _keeper(
+        self, inputs: list[int], stale: dict[int, Tensor] | None
+    ) -> Callable[[Tensor], Tensor]:
+        """What keeps an argument of a call; the value that it is goes to `inputs`.
 
         No two of the tensors are one object, so that each stands for its own argument. What is
         found to be `stale` is known once the call was made: only then has the program asked.
         """
+        identities = self._identities
 
         def keep(tensor: Tensor) -> Tensor:
-            if stale is not None and tensor._is_view() and self._identities.stale(tensor):
+            if stale is not None and tensor._is_view() and identities.stale(tensor):
                 stale[len(inputs)] = tensor
                 inputs.append(-1)
-                return snapshot(tensor)
-            known = len(self._identities.values)
-            index = self.read(tensor)
+                return snapshot_unseen(tensor)
+            known = identities.find(tensor)
+            index = self._new(tensor) if known is None else known
             again = index in inputs
             inputs.append(index)
-            return snapshot(tensor) if again else self._identities.content(index, tensor, known)
+            if again:
+                return snapshot_unseen(tensor)
+            kept = identities.values[index].tensor
+            return kept if known is None or unchanged(tensor, kept) else snapshot_unseen(tensor)
 
-        return map_items(keep, arguments)
+        return keep
 
     def read(self, tensor: Tensor) -> int:
         """The value that `tensor` is: known, a view regenerated, or new from outside."""
-        found = self._identities.find(tensor)
-        if found is not None:
-            return found
+        known = self._identities.find(tensor)
+        return self._new(tensor) if known is None else known
+
+    def _new(self, tensor: Tensor) -> int:
         if tensor.requires_grad and tensor._is_view() and node_of(tensor) is not None:
             base = tensor._base
             if base is not None and base.requires_grad:

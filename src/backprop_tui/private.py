@@ -82,10 +82,8 @@ def autocasting() -> bool:
     return on
 
 
-def next_sequence_number() -> int:
-    """The number that autograd will give to the next node it makes in this thread."""
-    number: int = torch.autograd._get_sequence_nr()  # type: ignore[attr-defined]
-    return number
+next_sequence_number: Callable[[], int] = torch.autograd._get_sequence_nr  # type: ignore[attr-defined]
+"""The number that autograd will give to the next node it makes in this thread."""
 
 
 def sequence_number(node: Any) -> int:

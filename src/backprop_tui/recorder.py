@@ -6,7 +6,7 @@ import gc
 import itertools
 import sys
 import types
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from types import TracebackType
 from typing import Any
@@ -22,7 +22,7 @@ from torch.overrides import TorchFunctionMode
 from . import calls
 from .attribution import attributed
 from .calls import Kind
-from .foreach import singles
+from .foreach import Single, singles
 from .frames import source
 from .modules import Modules
 from .ops import Where
@@ -120,27 +120,36 @@ class Recorder(TrainingEvents, TorchFunctionMode):
         kwargs = kwargs or {}
         if self._aside or transforming():
             return func(*args, **kwargs)
-        name, kind = calls.kind(func)
-        if kind is Kind.GRAD:
-            return self._ask(func, args)
-        if kind is Kind.QUERY or (self._taping.stepping and not torch.is_grad_enabled()):
-            self._look_at_query(func, name, args)
+        known = calls.called(func)
+        if known.kind is not Kind.OP:
+            return self._beside(known, func, args, kwargs)
+        if self._taping.stepping and not torch.is_grad_enabled():
             return func(*args, **kwargs)
-        if kind is Kind.EVENT:
-            self._taping.event(name, args[:1])
-            return func(*args, **kwargs)
-        if kind is Kind.HOOK:
-            return self._taping.hook(*args, **kwargs)
-        if kind is Kind.BACKWARD:
-            return self._differentiate(func, args, kwargs)
         if self._is_composite(func):
-            self._scopes[func] = Scope(name, next(self._calls))
-            try:
-                with self:
-                    return guardless(func)(*args, **kwargs)
-            finally:
-                del self._scopes[func]
-        return self._call(name, func, func, args, kwargs)
+            return self._look_into(known.name, func, args, kwargs)
+        if known.lists and (each := singles(known.name, args, kwargs)):
+            return self._call_for_each(each, func, args, kwargs)
+        return self._call(known.name, func, func, args, kwargs)
+
+    def _beside(
+        self,
+        known: calls.Called,
+        func: Callable[..., Any],
+        args: tuple[Any, ...],
+        kwargs: Mapping[str, Any],
+    ) -> Any:
+        """What is called beside the ops, and may be worth a note; not the optimizer's own."""
+        if known.kind is Kind.GRAD:
+            return self._ask(func, args)
+        if known.kind is Kind.QUERY:
+            self._look_at_query(known.name, func, args)
+        elif not self._taping.stepping or torch.is_grad_enabled():
+            if known.kind is Kind.HOOK:
+                return self._taping.hook(*args, **kwargs)
+            if known.kind is Kind.BACKWARD:
+                return self._differentiate(func, args, kwargs)
+            self._taping.event(known.name, args[:1])
+        return func(*args, **kwargs)
 
     def _ask(self, func: Callable[..., Any], args: tuple[Any, ...]) -> Any:
         """A tensor's `.grad`, which may be None."""
@@ -149,7 +158,7 @@ class Recorder(TrainingEvents, TorchFunctionMode):
             self._taping.event("grad", args)
         return answer
 
-    def _look_at_query(self, func: Callable[..., Any], name: str, args: tuple[Any, ...]) -> None:
+    def _look_at_query(self, name: str, func: Callable[..., Any], args: tuple[Any, ...]) -> None:
         """A call that computes nothing may still assign, or turn autograd off."""
         if self._taping.stepping:
             return
@@ -157,6 +166,21 @@ class Recorder(TrainingEvents, TorchFunctionMode):
             self._taping.event(calls.ASSIGNED[func], args[:1], args[1])
         elif name == "_set_grad_enabled" and not args[0]:
             self._taping.event("no_grad", ())
+
+    def _look_into(
+        self,
+        name: str,
+        func: Callable[..., Any],
+        args: tuple[Any, ...],
+        kwargs: Mapping[str, Any],
+    ) -> Any:
+        """Run a composite's body, whose ops are put on the tape."""
+        self._scopes[func] = Scope(name, next(self._calls))
+        try:
+            with self:
+                return guardless(func)(*args, **kwargs)
+        finally:
+            del self._scopes[func]
 
     def _is_composite(self, func: Callable[..., Any]) -> bool:
         """Whether `func` is Python that has no rule of its own, so that its inner ops are the tape.
@@ -190,22 +214,29 @@ class Recorder(TrainingEvents, TorchFunctionMode):
         args: tuple[Any, ...],
         kwargs: Mapping[str, Any],
     ) -> Any:
-        """Run an op and put it on the tape; one for lists of tensors as an op for each."""
-        each = singles(name, args, kwargs)
-        if each:
-            with unseen():
-                pending = [self._taping.before(*single) for single in each]
-            outputs = self._run(run, args, kwargs)
-            with unseen():
-                for call, output in zip(pending, outputs or args[0], strict=True):
-                    self._taping.after(call, output, self._where)
-            return outputs
+        """Run an op and put it on the tape."""
         with unseen():
             call = self._taping.before(name, function, args, kwargs)
         output = self._run(run, args, kwargs)
         with unseen():
             self._taping.after(call, output, self._where)
         return output
+
+    def _call_for_each(
+        self,
+        each: Sequence[Single],
+        run: Callable[..., Any],
+        args: tuple[Any, ...],
+        kwargs: Mapping[str, Any],
+    ) -> Any:
+        """Run what is called for lists of tensors, and put it on the tape as an op for each."""
+        with unseen():
+            pending = [self._taping.before(*single) for single in each]
+        outputs = self._run(run, args, kwargs)
+        with unseen():
+            for call, output in zip(pending, outputs or args[0], strict=True):
+                self._taping.after(call, output, self._where)
+        return outputs
 
     def _run(
         self, run: Callable[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any]
@@ -224,13 +255,11 @@ class Recorder(TrainingEvents, TorchFunctionMode):
         return self._taping.differentiate(func, args, kwargs)
 
     def _where(self) -> Where:
-        module = self._modules[-1] if self._modules else None
-        return Where(
-            self._names.path(module) if module is not None else "",
-            type(module).__name__ if module is not None else "",
-            tuple(self._scopes.values()),
-            source(),
-        )
+        if not self._modules:
+            return Where("", "", tuple(self._scopes.values()), source())
+        module = self._modules[-1]
+        path = self._names.path(module)
+        return Where(path, type(module).__name__, tuple(self._scopes.values()), source())
 
     def _enter_module(self, module: nn.Module, args: Any) -> None:
         self._names.meet(module, self._modules[-1] if self._modules else None)

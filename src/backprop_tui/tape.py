@@ -257,4 +257,11 @@ def map_tensors(function: Callable[[Tensor], Any], tree: Any) -> Any:
 
 def map_items(function: Callable[[Tensor], Any], items: Iterable[Any]) -> list[Any]:
     """`map_tensors` of each item."""
-    return [item if type(item) in _ATOMS else map_tensors(function, item) for item in items]
+    return [
+        function(item)
+        if isinstance(item, Tensor)
+        else item
+        if type(item) in _ATOMS
+        else map_tensors(function, item)
+        for item in items
+    ]

@@ -35,7 +35,7 @@ class Taping(Ops):
         self._events: list[Event] = []
         self._hooked: set[int] = set()  # values with a hook of the user's
         self._replaced: set[int] = set()  # values whose gradient such a hook replaced
-        self._stepping: list[tuple[Update, Tensor]] = []
+        self.stepping: list[tuple[Update, Tensor]] = []  # while an optimizer is at work
         self._names = names
 
     def fill(self, tape: Tape) -> None:
@@ -126,11 +126,6 @@ class Taping(Ops):
 
     # Updates and events.
 
-    @property
-    def stepping(self) -> bool:
-        """Whether an optimizer is at work."""
-        return bool(self._stepping)
-
     def before_step(self, optimizer: torch.optim.Optimizer) -> None:
         """Keep what an optimizer is about to change."""
         held = [p for group in optimizer.param_groups for p in group["params"]]
@@ -152,13 +147,13 @@ class Taping(Ops):
                     state=map_tensors(snapshot, dict(optimizer.state.get(param, {}))),
                     backwards=len(self.backwards),
                 )
-                self._stepping.append((update, param))
+                self.stepping.append((update, param))
 
     def after_step(self) -> None:
         """Keep what it made of them."""
-        for update, param in self._stepping:
+        for update, param in self.stepping:
             self._updates.append(replace(update, after=snapshot(param)))
-        self._stepping.clear()
+        self.stepping.clear()
 
     def event(
         self,

@@ -85,4 +85,4 @@ class Flow:
 
 def works_in_place(op: Op) -> bool:
     """Whether an op writes to its first argument."""
-    return calls.written(op.function, op.name, op.args, op.kwargs) is not None
+    return calls.written(op.function, op.args, op.kwargs) is not None
