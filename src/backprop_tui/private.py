@@ -159,8 +159,11 @@ def function_applied(observe: Applied) -> Iterator[None]:
             owner.apply = own
 
 
+Patch = tuple[Any, str, Callable[..., Any]]
+
+
 @contextmanager
-def patched(*patches: tuple[Any, str, Callable[..., Any]]) -> Iterator[None]:
+def patched(*patches: Patch) -> Iterator[None]:
     """Of each (owner, name, observe), ``owner.name(*args)`` is ``observe(original, *args)``."""
     undone = []
     try:
@@ -190,27 +193,18 @@ def _stand_in(original: Callable[..., Any]) -> tuple[Callable[..., Any], list[Ca
     return patch, observers
 
 
-@contextmanager
-def wrapped(wrapper: Any, observe: Callable[..., Any]) -> Iterator[None]:
-    """Every call of what `wrapper`, a decorated function, wraps is ``observe(original, *args)``.
-
-    The program may have imported the wrapper by name: what it wraps is changed where it holds it.
-    """
-    cell = wrapper.__closure__[wrapper.__code__.co_freevars.index("func")]
-    original = cell.cell_contents
-    cell.cell_contents = functools.partial(observe, original)
-    try:
-        yield
-    finally:
-        cell.cell_contents = original
+_CLIPS: Any = (
+    torch.nn.utils.clip_grad._get_total_norm,
+    torch.nn.utils.clip_grad._clip_grads_with_norm_,
+    torch.nn.utils.clip_grad.clip_grad_value_,
+)
 
 
-@contextmanager
 def clipping(
     by_norm: Callable[[Sequence[Tensor], Tensor, float, float], None],
     by_value: Callable[[Sequence[Tensor], float], None],
-) -> Iterator[None]:
-    """Every clipping of gradients here is told, before it happens.
+) -> Iterator[Patch]:
+    """The patches by which every clipping of gradients is told, before it happens.
 
     By norm: the parameters, their norm, what it may be, and its order, NaN for a norm that the
     program found by itself. By value: the parameters, and the largest value.
@@ -236,13 +230,11 @@ def clipping(
         by_value(held, float(clip_value))
         run(held, clip_value, *args, **options)
 
-    clip_grad: Any = torch.nn.utils.clip_grad
-    with (
-        wrapped(clip_grad._get_total_norm, norm),
-        wrapped(clip_grad._clip_grads_with_norm_, scale),
-        wrapped(clip_grad.clip_grad_value_, clamp),
-    ):
-        yield
+    for clip, observe in zip(_CLIPS, (norm, scale, clamp), strict=True):
+        # The program may have imported the function by name. All of them are decorated, and what
+        # the decorator wraps is changed where it holds it.
+        cell = clip.__closure__[clip.__code__.co_freevars.index("func")]
+        yield cell, "cell_contents", observe
 
 
 def _listed(parameters: Any) -> list[Tensor]:

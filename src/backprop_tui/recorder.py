@@ -17,6 +17,10 @@ from torch.nn.modules.module import (
     register_module_forward_hook,
     register_module_forward_pre_hook,
 )
+from torch.optim.optimizer import (
+    register_optimizer_step_post_hook,
+    register_optimizer_step_pre_hook,
+)
 from torch.overrides import TorchFunctionMode
 
 from . import calls
@@ -91,18 +95,28 @@ class Recorder(TrainingEvents, TorchFunctionMode):
 
     def _observe(self) -> None:
         """Hook and patch what no mode reports, until the exit."""
-        self._exits.enter_context(_seldom_collected())
-        self._exits.enter_context(attributed())
+        enter = self._exits.enter_context
+        enter(_seldom_collected())
+        enter(attributed())
         if "torch._dynamo" in sys.modules:  # loading it takes seconds, and torch.compile does it
-            self._exits.enter_context(torch.compiler.set_stance("force_eager"))
-        for hook in (
+            enter(torch.compiler.set_stance("force_eager"))
+        enter(function_applied(self._custom))
+        enter(patched((torch, "compile", self._compile), *self._training_patches()))
+        enter(self._hooks())
+
+    @contextmanager
+    def _hooks(self) -> Iterator[None]:
+        hooks = (
             register_module_forward_pre_hook(self._enter_module),
             register_module_forward_hook(self._leave_module, always_call=True),
-        ):
-            self._exits.callback(hook.remove)
-        self._exits.enter_context(function_applied(self._custom))
-        self._exits.enter_context(patched((torch, "compile", self._compile)))
-        self._watch_training(self._exits)
+            register_optimizer_step_pre_hook(self._before_step),
+            register_optimizer_step_post_hook(self._after_step),
+        )
+        try:
+            yield
+        finally:
+            for hook in hooks:
+                hook.remove()
 
     def _fill(self, tape: Tape) -> None:
         self._taping.fill(tape)
@@ -127,8 +141,6 @@ class Recorder(TrainingEvents, TorchFunctionMode):
             return func(*args, **kwargs)
         if self._is_composite(func):
             return self._look_into(known.name, func, args, kwargs)
-        if known.lists and (each := singles(known.name, args, kwargs)):
-            return self._call_for_each(each, func, args, kwargs)
         return self._call(known.name, func, func, args, kwargs)
 
     def _beside(
@@ -215,6 +227,8 @@ class Recorder(TrainingEvents, TorchFunctionMode):
         kwargs: Mapping[str, Any],
     ) -> Any:
         """Run an op and put it on the tape."""
+        if calls.called(function).lists and (each := singles(name, args, kwargs)):
+            return self._call_for_each(each, run, args, kwargs)
         with unseen():
             call = self._taping.before(name, function, args, kwargs)
         output = self._run(run, args, kwargs)

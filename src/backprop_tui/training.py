@@ -3,19 +3,14 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Iterable, Sequence
 from inspect import signature
 from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.optim.optimizer import (
-    register_optimizer_step_post_hook,
-    register_optimizer_step_pre_hook,
-)
 
-from .private import clipping, patched, unseen
+from .private import Patch, clipping, unseen
 from .taping import Taping
 
 
@@ -28,22 +23,16 @@ class TrainingEvents:
 
     _taping: Taping
 
-    def _watch_training(self, exits: ExitStack) -> None:
-        """Hook and patch, until `exits` are closed."""
-        for hook in (
-            register_optimizer_step_pre_hook(self._before_step),
-            register_optimizer_step_post_hook(self._after_step),
-        ):
-            exits.callback(hook.remove)
-        patches = (
+    def _training_patches(self) -> Iterable[Patch]:
+        """Where what no hook tells is observed."""
+        return (
             (torch.optim.Optimizer, "zero_grad", self._zero_grad),
             (nn.Module, "zero_grad", self._zero_grad),
             (torch.optim.Optimizer, "__init__", self._made),
             (nn.Module, "eval", self._eval),
             (torch.amp.GradScaler, "unscale_", self._unscale),
+            *clipping(self._clip, self._clamp),
         )
-        exits.enter_context(patched(*patches))
-        exits.enter_context(clipping(self._clip, self._clamp))
 
     def _watches(self) -> bool:
         """Whether what happens is recorded."""
