@@ -48,8 +48,7 @@ def capture(
     value, are what the caller gave to each.
     """
     nodes = below(roots)
-    identities.meet(nodes)
-    by_node = {node: values for node in nodes if (values := identities.outputs(node))}
+    by_node = identities.met(nodes)
     ops = graph.made(value for values in by_node.values() for value in values.values())
     stages = set(_stages(ops, identities))
     shared = frozenset(graph.shared.union(hooked, stages, seeds if len(seeds) > 1 else ()))
@@ -100,15 +99,14 @@ def _unseen(nodes: Iterable[Any], graph: Graph) -> Iterator[str]:
 
 def dense(grad: Tensor) -> Tensor:
     """A snapshot of a gradient; a sparse one, as an embedding may give, with its zeros."""
-    whole = grad.layout in (torch.strided, torch.jagged)
+    whole = grad.layout is torch.strided or grad.layout is torch.jagged
     return snapshot(grad) if whole else grad.detach().to_dense()
 
 
 def _whole(values: Mapping[int, int], cotangents: dict[int, Tensor]) -> Callable[[Any], None]:
     def prehook(grads: tuple[Tensor | None, ...]) -> None:
         for number, value in values.items():
-            grad = grads[number] if number < len(grads) else None
-            if grad is not None:
+            if number < len(grads) and (grad := grads[number]) is not None:
                 cotangents[value] = dense(grad)
 
     return prehook

@@ -39,13 +39,6 @@ class Identities:
         """The value that `tensor` is, None if the tape has not seen it."""
         return self._known.get(_key(tensor))
 
-    def meet(self, nodes: Iterable[Any]) -> None:
-        """Know the leaves by those of the nodes that gather their gradients, as well."""
-        for node in nodes:
-            if gathers(node) and node not in self._outputs:
-                index = self._known.get((None, id(node.variable)))
-                if index is not None:
-                    self._leads(index, (node, 0))
 
     def stale(self, tensor: Tensor) -> bool:
         """Whether it is a view whose base was written to since it was last seen.
@@ -132,9 +125,20 @@ class Identities:
         """The value that has a gradient edge, None where the tape has none."""
         return self._known.get(edge)
 
-    def outputs(self, node: Any) -> Mapping[int, int]:
-        """The values that leave a node of autograd's graph, by the number of the output."""
-        return self._outputs.get(node, {})
+    def met(self, nodes: Iterable[Any]) -> dict[Any, Mapping[int, int]]:
+        """The values that leave nodes of autograd's graph, by node and number of the output.
+
+        From here on leaves are known by the nodes that gather their gradients, as well.
+        """
+        found: dict[Any, Mapping[int, int]] = {}
+        for node in nodes:
+            if node not in self._outputs and gathers(node):
+                index = self._known.get((None, id(node.variable)))
+                if index is not None:
+                    self._leads(index, (node, 0))
+            if (values := self._outputs.get(node)) is not None:
+                found[node] = values
+        return found
 
     def named(self) -> tuple[Value, ...]:
         """The values, with the names of leaves that have come to be known since."""
