@@ -55,7 +55,9 @@ _RANDOM = frozenset(
         *("lstm", "gru", "rnn_tanh", "rnn_relu"),
     }
 )
-_NOTHING = Ambient()
+NOTHING = Ambient()
+"""What most calls depend on."""
+
 _RMS_NORM = frozenset((torch.nn.functional.rms_norm, torch.rms_norm))
 
 DIFFERENTIATING = frozenset((Tensor.backward, torch.autograd.backward, torch.autograd.grad))
@@ -78,7 +80,9 @@ class Called:
 
     Attributes:
         in_place: whether it works on its first argument in place.
+        may_write: whether `written` has something to say.
         inplace: where it takes `inplace`, as ``F.relu(x, True)`` does; None if it does not.
+        python: whether it is written in Python.
         random: whether it draws numbers.
         lists: whether it is for lists of tensors.
         settles: whether `settled` has something to say.
@@ -87,7 +91,9 @@ class Called:
     name: str
     kind: Kind
     in_place: bool
+    may_write: bool
     inplace: int | None
+    python: bool
     random: bool
     lists: bool
     settles: bool
@@ -100,11 +106,14 @@ def called(function: Callable[..., Any]) -> Called:
     kind = _kind(function, name)
     if function in PROPERTIES:
         name = PROPERTIES[function]
+    in_place, inplace = _in_place(name), _inplace(function)
     return Called(
         name,
         kind,
-        _in_place(name),
-        _inplace(function),
+        in_place,
+        in_place or inplace is not None,
+        inplace,
+        isinstance(function, types.FunctionType),
         name in _RANDOM,
         name.startswith(FOREACH),
         function in _RMS_NORM,
@@ -159,8 +168,6 @@ def base_of(target: Tensor) -> Tensor | None:
 
 def ambient(random: bool, args: tuple[Any, ...]) -> Ambient:
     """What a call depends on besides its arguments: autocast, and the numbers it draws."""
-    if not random and not autocasting():
-        return _NOTHING
     devices = [device for device in ("cpu", "cuda") if torch.is_autocast_enabled(device)]
     autocast = {device: torch.get_autocast_dtype(device) for device in devices}
     rng = {}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import weakref
-from collections.abc import Hashable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -15,6 +15,18 @@ from .private import sequence_number, snapshot, snapshot_unseen, unchanged
 from .tape import Value
 
 Edge = tuple[Any, int]  # a node of autograd's graph, and the number of its output
+Key = tuple[Any, int]  # an edge; or the id of a tensor beside None for a leaf, False for no gradient
+
+
+def key_of(tensor: Tensor) -> Key:
+    """What a tensor is known by."""
+    if not tensor.requires_grad:
+        return False, id(tensor)
+    try:
+        node = tensor.grad_fn
+    except RuntimeError:  # as in `node_of`
+        node = None
+    return (None, id(tensor)) if node is None else (node, tensor.output_nr)
 
 
 class Identities:
@@ -27,17 +39,13 @@ class Identities:
     def __init__(self, names: Modules) -> None:
         self.values: list[Value] = []
         self._names = names
-        self._known: dict[Hashable, int] = {}
+        self._known: dict[Key, int] = {}
         self._edges: dict[int, Edge] = {}  # value -> its gradient edge
         self._outputs: dict[Any, dict[int, int]] = {}  # node -> its outputs' numbers -> values
         self._kept: dict[int, Tensor] = {}  # leaves, alive so that an id stays theirs
         self._versions: dict[int, int] = {}  # id of a view -> its version when its node was asked
-        self._outside: dict[Hashable, weakref.ref[Tensor]] = {}  # what needs no gradient
+        self._outside: dict[Key, weakref.ref[Tensor]] = {}  # what needs no gradient
         self.hidden: dict[int, int] = {}  # a base inside of an op -> the output that views it
-
-    def find(self, tensor: Tensor) -> int | None:
-        """The value that `tensor` is, None if the tape has not seen it."""
-        return self._known.get(_key(tensor))
 
 
     def stale(self, tensor: Tensor) -> bool:
@@ -57,14 +65,13 @@ class Identities:
 
     def release(self, tensor: Tensor) -> None:
         """Know the tensor no longer: what it is from now on is another value."""
-        index = self._known.pop(_key(tensor), None)
+        index = self._known.pop(key_of(tensor), None)
         edge = edge_of(tensor)
         if index is not None and edge is not None:
             self._leads(index, edge)
 
-    def add(self, tensor: Tensor, leaf: bool) -> int:
+    def add(self, tensor: Tensor, key: Key, leaf: bool) -> int:
         """A new value for `tensor`, by which it is known from now on."""
-        key = _key(tensor)
         node = key[0]
         index = self._append(tensor, leaf, node)
         if node is False:
@@ -121,9 +128,9 @@ class Identities:
         """The gradient edge of a value, None where autograd has none."""
         return self._edges.get(index)
 
-    def at(self, edge: Edge) -> int | None:
-        """The value that has a gradient edge, None where the tape has none."""
-        return self._known.get(edge)
+    def at(self, key: Key) -> int | None:
+        """The value that is known by a key, None where the tape has none."""
+        return self._known.get(key)
 
     def met(self, nodes: Iterable[Any]) -> dict[Any, Mapping[int, int]]:
         """The values that leave nodes of autograd's graph, by node and number of the output.
@@ -177,7 +184,7 @@ class Identities:
         self._versions.clear()
         self._outside.clear()
 
-    def _gone(self, key: Hashable) -> None:
+    def _gone(self, key: Key) -> None:
         """The tensor is no more, and another may get its id."""
         self._known.pop(key, None)
         self._outside.pop(key, None)
@@ -240,9 +247,3 @@ def _gathering(leaf: Tensor) -> Edge | None:
     return edge.node, edge.output_nr
 
 
-def _key(tensor: Tensor) -> tuple[Any, int]:
-    """The gradient edge of a tensor; its id, beside None for a leaf, False without a gradient."""
-    if not tensor.requires_grad:
-        return False, id(tensor)
-    node = node_of(tensor)
-    return (None, id(tensor)) if node is None else (node, tensor.output_nr)

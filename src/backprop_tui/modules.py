@@ -31,7 +31,7 @@ class Modules:
     """
 
     def __init__(self, model: nn.Module | None, discover: bool = False) -> None:
-        self._discover = discover
+        self.discovers = discover
         self._roots: list[tuple[str, weakref.ref[nn.Module]]] = []
         self._paths: dict[nn.Module, str] = {}
         self._names: dict[int, str] = {}
@@ -51,7 +51,7 @@ class Modules:
 
     def meet(self, module: nn.Module, caller: nn.Module | None = None) -> None:
         """A module is called: if it belongs to an unknown model, the model is known from now on."""
-        if not self._discover or module in self._paths:
+        if module in self._paths:
             return
         with unseen():
             self._take_in(module, caller)

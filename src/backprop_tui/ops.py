@@ -12,9 +12,9 @@ from torch import Tensor
 from . import calls
 from .frames import source
 from .graph import Graph
-from .identity import Identities, node_name, node_of
+from .identity import Identities, Key, key_of, node_name
 from .modules import Modules
-from .private import next_sequence_number, snapshot, snapshot_unseen, unchanged
+from .private import autocasting, next_sequence_number, snapshot, snapshot_unseen, unchanged
 from .rules.implicit import look_again, write_through
 from .tape import Ambient, Op, Scope, Source, map_items, tensors
 from .windows import window_of
@@ -78,14 +78,15 @@ class Ops:
         known = calls.called(function)
         if known.settles:
             args, kwargs = calls.settled(args, kwargs)
-        target = calls.written(function, args, kwargs)
+        target = calls.written(function, args, kwargs) if known.may_write else None
         written = None if target is None else self._written(target)
         stale: dict[int, Tensor] = {}
         inputs: list[int] = []
         keep = self._keeper(inputs, stale if target is None else None)
         kept = tuple(map_items(keep, args))
         names = dict(zip(kwargs, map_items(keep, kwargs.values()), strict=True)) if kwargs else {}
-        ambient = calls.ambient(known.random, args)
+        affected = known.random or autocasting()
+        ambient = calls.ambient(known.random, args) if affected else calls.NOTHING
         return Pending(name, function, first, tuple(inputs), kept, names, ambient, written, stale)
 
     def after(self, call: Pending, output: Any, where: Callable[[], Where]) -> None:
@@ -153,15 +154,15 @@ class Ops:
         An op may answer with a view of what only it has seen (a linear layer of three dimensions
         views the product of two matrices). That base has then what the op's output shows.
         """
-        known = self._identities.find(base)
+        known = self._identities.at(key_of(base))
         output = self._identities.viewing(view, base) if known is None else None
         if output is None:
             return self.read(base)
-        result = self._identities.add(base, leaf=False)
+        result = self._identities.add(base, key_of(base), leaf=False)
         self._identities.hidden[result] = output
         memory, shown = snapshot(base), self._identities.values[output].tensor
         args = (memory, shown, base.stride(), window_of(shown, base))
-        inputs = (self._identities.add(memory, leaf=True), output)
+        inputs = (self._identities.add(memory, key_of(memory), leaf=True), output)
         self._implicit(write_through, args, inputs, base, result)
         return result
 
@@ -180,8 +181,9 @@ class Ops:
                 stale[len(inputs)] = tensor
                 inputs.append(-1)
                 return snapshot_unseen(tensor)
-            known = identities.find(tensor)
-            index = self._new(tensor) if known is None else known
+            key = key_of(tensor)
+            known = identities.at(key)
+            index = self._new(tensor, key) if known is None else known
             again = index in inputs
             inputs.append(index)
             if again:
@@ -193,15 +195,16 @@ class Ops:
 
     def read(self, tensor: Tensor) -> int:
         """The value that `tensor` is: known, a view regenerated, or new from outside."""
-        known = self._identities.find(tensor)
-        return self._new(tensor) if known is None else known
+        key = key_of(tensor)
+        known = self._identities.at(key)
+        return self._new(tensor, key) if known is None else known
 
-    def _new(self, tensor: Tensor) -> int:
-        if tensor.requires_grad and tensor._is_view() and node_of(tensor) is not None:
+    def _new(self, tensor: Tensor, key: Key) -> int:
+        if key[0] is not None and key[0] is not False and tensor._is_view():
             base = tensor._base
             if base is not None and base.requires_grad:
                 return self._look_again(tensor, base)
-        return self._identities.add(tensor, leaf=True)
+        return self._identities.add(tensor, key, leaf=True)
 
     def seen(self, tensor: Tensor) -> int:
         """The value that a tensor is which the program asks something of, but not its node."""
@@ -210,15 +213,16 @@ class Ops:
 
     def _made(self, tensor: Tensor) -> int:
         """The value of an op's output: new, unless the op handed back a tensor as it was."""
-        found = self._identities.find(tensor)
-        if found is not None and tensor.requires_grad:
-            return found
-        return self._identities.add(tensor, leaf=False)
+        key = key_of(tensor)
+        known = self._identities.at(key)
+        if known is not None and key[0] is not False:
+            return known
+        return self._identities.add(tensor, key, leaf=False)
 
     def _look_again(self, view: Tensor, base: Tensor) -> int:
         """A view whose base was written to: autograd makes it anew from the base."""
         source = self.read(base)
-        result = self._identities.add(view, leaf=False)
+        result = self._identities.add(view, key_of(view), leaf=False)
         args = (snapshot(base), base.stride(), window_of(view, base))
         self._implicit(look_again, args, (source,), view, result)
         return result

@@ -18,6 +18,9 @@ from torch import Tensor
 from torch.utils._python_dispatch import _disable_current_modes
 
 
+_lazy_clone = torch._lazy_clone
+
+
 def snapshot(tensor: Tensor) -> Tensor:
     """The tensor's present value, detached, safe from later in-place writes.
 
@@ -33,7 +36,7 @@ def snapshot_unseen(tensor: Tensor) -> Tensor:
     """The same for whoever is `unseen` already, as the recorder is around an op."""
     detached = tensor.detach() if tensor.requires_grad else tensor
     try:
-        return torch._lazy_clone(detached)
+        return _lazy_clone(detached)
     except RuntimeError:
         return detached.clone()
 

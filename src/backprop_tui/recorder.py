@@ -5,7 +5,6 @@ from __future__ import annotations
 import gc
 import itertools
 import sys
-import types
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from types import TracebackType
@@ -139,7 +138,7 @@ class Recorder(TrainingEvents, TorchFunctionMode):
             return self._beside(known, func, args, kwargs)
         if self._taping.stepping and not torch.is_grad_enabled():
             return func(*args, **kwargs)
-        if self._is_composite(func):
+        if known.python and self._is_composite(func):
             return self._look_into(known.name, func, args, kwargs)
         return self._call(known.name, func, func, args, kwargs)
 
@@ -195,15 +194,11 @@ class Recorder(TrainingEvents, TorchFunctionMode):
             del self._scopes[func]
 
     def _is_composite(self, func: Callable[..., Any]) -> bool:
-        """Whether `func` is Python that has no rule of its own, so that its inner ops are the tape.
+        """Whether `func`, which is Python, has no rule of its own, so that its inner ops are the tape.
 
         A function that is already open is a leaf: ``boolean_dispatch`` calls itself.
         """
-        return (
-            isinstance(func, types.FunctionType)
-            and registry.find(func) is None
-            and func not in self._scopes
-        )
+        return registry.find(func) is None and func not in self._scopes
 
     def _custom(self, function: type, apply: Callable[..., Any], args: Any, kwargs: Any) -> Any:
         """``function.apply(*args)`` of a user's autograd.Function, which no mode reports.
@@ -276,7 +271,8 @@ class Recorder(TrainingEvents, TorchFunctionMode):
         return Where(path, type(module).__name__, tuple(self._scopes.values()), source())
 
     def _enter_module(self, module: nn.Module, args: Any) -> None:
-        self._names.meet(module, self._modules[-1] if self._modules else None)
+        if self._names.discovers:
+            self._names.meet(module, self._modules[-1] if self._modules else None)
         self._modules.append(module)
 
     def _leave_module(self, module: nn.Module, args: Any, output: Any) -> None:
