@@ -76,5 +76,5 @@ def test_what_autograd_follows_is_one_call():
 
 
 def test_no_other_call_is_split():
-    assert singles("stack", (GRADS,), {}) == []
+    assert singles("_foreach_add", (GRADS[0],), {}) == []
     assert singles("_foreach_pow", (2.0, GRADS), {}) == []

@@ -13,7 +13,6 @@ import torch
 from torch import Tensor
 
 from .foreach import FOREACH
-from .private import autocasting
 from .tape import Ambient, tensors
 
 PROPERTIES = {
@@ -88,6 +87,7 @@ class Called:
         settles: whether `settled` has something to say.
     """
 
+    function: Callable[..., Any]
     name: str
     kind: Kind
     in_place: bool
@@ -108,6 +108,7 @@ def called(function: Callable[..., Any]) -> Called:
         name = PROPERTIES[function]
     in_place, inplace = _in_place(name), _inplace(function)
     return Called(
+        function,
         name,
         kind,
         in_place,

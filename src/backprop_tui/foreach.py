@@ -17,9 +17,8 @@ _FACTORS = frozenset(("addcmul", "addcmul_", "addcdiv", "addcdiv_"))
 
 
 class Single(NamedTuple):
-    """One op of such a call: its arguments are those of `Ops.before`."""
+    """One op of such a call."""
 
-    name: str
     function: Callable[..., Any]
     args: tuple[Any, ...]
     kwargs: Mapping[str, Any]
@@ -40,7 +39,7 @@ def singles(name: str, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> list
     if one in _FACTORS and len(args) > 3:
         args, kwargs = args[:3], {**kwargs, "value": _numbers(args[3])}
     return [
-        Single(one, function, tuple(_at(i, arg) for arg in args), _each(i, kwargs))
+        Single(function, tuple(_at(i, arg) for arg in args), _each(i, kwargs))
         for i in range(len(args[0]))
     ]
 

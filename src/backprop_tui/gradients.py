@@ -14,7 +14,7 @@ from torch import Tensor
 
 from .graph import Graph
 from .identity import Edge, Identities, edge_of, gathers
-from .private import sequence_number, snapshot
+from .private import sequence_number, snapshot_unseen, unseen
 from .rules.implicit import write_through
 from .tape import Op
 from .windows import share_out, written_through
@@ -100,14 +100,15 @@ def _unseen(nodes: Iterable[Any], graph: Graph) -> Iterator[str]:
 def dense(grad: Tensor) -> Tensor:
     """A snapshot of a gradient; a sparse one, as an embedding may give, with its zeros."""
     whole = grad.layout is torch.strided or grad.layout is torch.jagged
-    return snapshot(grad) if whole else grad.detach().to_dense()
+    return snapshot_unseen(grad) if whole else grad.detach().to_dense()
 
 
 def _whole(values: Mapping[int, int], cotangents: dict[int, Tensor]) -> Callable[[Any], None]:
     def prehook(grads: tuple[Tensor | None, ...]) -> None:
-        for number, value in values.items():
-            if number < len(grads) and (grad := grads[number]) is not None:
-                cotangents[value] = dense(grad)
+        with unseen():
+            for number, value in values.items():
+                if number < len(grads) and (grad := grads[number]) is not None:
+                    cotangents[value] = dense(grad)
 
     return prehook
 
@@ -123,8 +124,9 @@ def _parts(
         for position, key in slots:
             grad = grad_inputs[position]
             if grad is not None:
-                before = contributions.get(key)
-                contributions[key] = dense(grad) if before is None else before + grad
+                with unseen():
+                    before = contributions.get(key)
+                    contributions[key] = dense(grad) if before is None else before + grad
 
     return hook
 

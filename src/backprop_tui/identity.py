@@ -15,7 +15,9 @@ from .private import sequence_number, snapshot, snapshot_unseen, unchanged
 from .tape import Value
 
 Edge = tuple[Any, int]  # a node of autograd's graph, and the number of its output
-Key = tuple[Any, int]  # an edge; or the id of a tensor beside None for a leaf, False for no gradient
+Key = tuple[
+    Any, int
+]  # an edge; or the id of a tensor beside None for a leaf, False for no gradient
 
 
 def key_of(tensor: Tensor) -> Key:
@@ -46,7 +48,6 @@ class Identities:
         self._versions: dict[int, int] = {}  # id of a view -> its version when its node was asked
         self._outside: dict[Key, weakref.ref[Tensor]] = {}  # what needs no gradient
         self.hidden: dict[int, int] = {}  # a base inside of an op -> the output that views it
-
 
     def stale(self, tensor: Tensor) -> bool:
         """Whether it is a view whose base was written to since it was last seen.
@@ -116,13 +117,10 @@ class Identities:
         self.values.append(Value(index, name, kept, tensor.requires_grad, leaf, variable, sequence))
         return index
 
-    def content(self, index: int, tensor: Tensor, known: int) -> Tensor:
-        """A snapshot of `tensor`, which is the value `index`: the value's own while it holds.
-
-        A value from number `known` on was added just now.
-        """
+    def content(self, index: int, tensor: Tensor) -> Tensor:
+        """A snapshot of `tensor`, which is the value `index`: the value's own while it holds."""
         kept = self.values[index].tensor
-        return kept if index >= known or unchanged(tensor, kept) else snapshot_unseen(tensor)
+        return kept if unchanged(tensor, kept) else snapshot_unseen(tensor)
 
     def edge(self, index: int) -> Edge | None:
         """The gradient edge of a value, None where autograd has none."""
@@ -204,7 +202,8 @@ def node_of(tensor: Tensor) -> Any:
 def node_name(made: Iterable[Tensor]) -> str:
     """The name of the first node that made one of the tensors, "" where none has one."""
     for tensor in made:
-        if (node := node_of(tensor)) is not None:
+        node = key_of(tensor)[0]
+        if node is not None and node is not False:
             name: str = node.name()
             return name
     return ""
@@ -245,5 +244,3 @@ def _gathering(leaf: Tensor) -> Edge | None:
         return None
     edge = torch.autograd.graph.get_gradient_edge(leaf)
     return edge.node, edge.output_nr
-
-

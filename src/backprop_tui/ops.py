@@ -14,7 +14,7 @@ from .frames import source
 from .graph import Graph
 from .identity import Identities, Key, key_of, node_name
 from .modules import Modules
-from .private import autocasting, next_sequence_number, snapshot, snapshot_unseen, unchanged
+from .private import autocasting, next_sequence_number, snapshot, snapshot_unseen
 from .rules.implicit import look_again, write_through
 from .tape import Ambient, Op, Scope, Source, map_items, tensors
 from .windows import window_of
@@ -43,8 +43,7 @@ class _Written:
 class Pending:
     """A call that is about to be made, with everything that it is going to read kept."""
 
-    name: str
-    function: Callable[..., Any]
+    known: calls.Called
     first: int
     inputs: tuple[int, ...]
     args: tuple[Any, ...]
@@ -68,17 +67,15 @@ class Ops:
 
     def before(
         self,
-        name: str,
-        function: Callable[..., Any],
+        known: calls.Called,
         args: tuple[Any, ...],
         kwargs: Mapping[str, Any],
     ) -> Pending:
         """Keep what a call is going to read."""
         first = next_sequence_number()
-        known = calls.called(function)
         if known.settles:
             args, kwargs = calls.settled(args, kwargs)
-        target = calls.written(function, args, kwargs) if known.may_write else None
+        target = calls.written(known.function, args, kwargs) if known.may_write else None
         written = None if target is None else self._written(target)
         stale: dict[int, Tensor] = {}
         inputs: list[int] = []
@@ -87,15 +84,18 @@ class Ops:
         names = dict(zip(kwargs, map_items(keep, kwargs.values()), strict=True)) if kwargs else {}
         affected = known.random or autocasting()
         ambient = calls.ambient(known.random, args) if affected else calls.NOTHING
-        return Pending(name, function, first, tuple(inputs), kept, names, ambient, written, stale)
+        return Pending(known, first, tuple(inputs), kept, names, ambient, written, stale)
 
     def after(self, call: Pending, output: Any, where: Callable[[], Where]) -> None:
         """Put a call that was made on the tape, if it is one that carries tensors."""
         last = next_sequence_number()
         self._graph.span(call.first, last)
         written = call.written
-        results = tuple(tensors(output)) if written is None else (written.target,)
-        differentiable = any(tensor.requires_grad for tensor in results)
+        if written is not None:
+            results: tuple[Tensor, ...] = (written.target,)
+        else:
+            results = (output,) if isinstance(output, Tensor) else tuple(tensors(output))
+        differentiable = any([tensor.requires_grad for tensor in results])
         if not results or (differentiable and not call.inputs):
             return  # a leaf that was made is on the tape from where it is read
         if call.stale:
@@ -103,24 +103,24 @@ class Ops:
         base = written.base if written is not None else None
         through_view = base is not None and base.requires_grad
         made = self._identities.virtual if through_view else self._made
-        known = len(self._identities.values)
+        values = self._identities.values
+        known = len(values)
         indices = [made(result) for result in results]
+        outputs = [
+            values[index].tensor if index >= known else self._identities.content(index, result)
+            for index, result in zip(indices, results, strict=True)
+        ]
         # A view that was written to gets its node when the program next reads it: not from us.
         anew = (base,) if base is not None and through_view else results
         place = where()
         op = Op(
             index=len(self.ops),
-            name=call.name,
-            function=call.function,
+            name=call.known.name,
+            function=call.known.function,
             args=call.args,
             kwargs=call.kwargs,
             inputs=call.inputs,
-            outputs=tuple(
-                [
-                    self._identities.content(index, result, known)
-                    for index, result in zip(indices, results, strict=True)
-                ]
-            ),
+            outputs=tuple(outputs),
             results=tuple(indices),
             node=node_name(anew),
             sequence=call.first,
@@ -188,8 +188,11 @@ class Ops:
             inputs.append(index)
             if again:
                 return snapshot_unseen(tensor)
-            kept = identities.values[index].tensor
-            return kept if known is None or unchanged(tensor, kept) else snapshot_unseen(tensor)
+            return (
+                identities.values[index].tensor
+                if known is None
+                else identities.content(index, tensor)
+            )
 
         return keep
 

@@ -140,7 +140,7 @@ class Recorder(TrainingEvents, TorchFunctionMode):
             return func(*args, **kwargs)
         if known.python and self._is_composite(func):
             return self._look_into(known.name, func, args, kwargs)
-        return self._call(known.name, func, func, args, kwargs)
+        return self._call(known, func, args, kwargs)
 
     def _beside(
         self,
@@ -209,23 +209,22 @@ class Recorder(TrainingEvents, TorchFunctionMode):
             return apply(*args, **kwargs)
         self._aside = True
         try:
-            return self._call(function.__name__, function, apply, args, kwargs)
+            return self._call(calls.called(function), apply, args, kwargs)
         finally:
             self._aside = False
 
     def _call(
         self,
-        name: str,
-        function: Callable[..., Any],
+        known: calls.Called,
         run: Callable[..., Any],
         args: tuple[Any, ...],
         kwargs: Mapping[str, Any],
     ) -> Any:
         """Run an op and put it on the tape."""
-        if calls.called(function).lists and (each := singles(name, args, kwargs)):
+        if known.lists and (each := singles(known.name, args, kwargs)):
             return self._call_for_each(each, run, args, kwargs)
         with unseen():
-            call = self._taping.before(name, function, args, kwargs)
+            call = self._taping.before(known, args, kwargs)
         output = self._run(run, args, kwargs)
         with unseen():
             self._taping.after(call, output, self._where)
@@ -240,7 +239,9 @@ class Recorder(TrainingEvents, TorchFunctionMode):
     ) -> Any:
         """Run what is called for lists of tensors, and put it on the tape as an op for each."""
         with unseen():
-            pending = [self._taping.before(*single) for single in each]
+            pending = [
+                self._taping.before(calls.called(function), *given) for function, *given in each
+            ]
         outputs = self._run(run, args, kwargs)
         with unseen():
             for call, output in zip(pending, outputs or args[0], strict=True):

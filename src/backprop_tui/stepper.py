@@ -11,6 +11,7 @@ import torch
 from torch import nn
 
 from . import private
+from .calls import Called
 from .recorder import Recorder
 from .tape import Backward, Op, Tape, tensors
 from .taping import Taping
@@ -97,8 +98,7 @@ class Stepper(Recorder):
 
     def _call(
         self,
-        name: str,
-        function: Callable[..., Any],
+        known: Called,
         run: Callable[..., Any],
         args: tuple[Any, ...],
         kwargs: Mapping[str, Any],
@@ -106,17 +106,17 @@ class Stepper(Recorder):
         if self._inside is not None and not self._inside(self._where().module):
             return run(*args, **kwargs)
         if not self._may_begin(args, kwargs):
-            return super()._call(name, function, run, args, kwargs)
+            return super()._call(known, run, args, kwargs)
         # Whether the op is differentiable shows when it has run; by then it may have written to
         # what it read, so that is kept on a new tape, which only a new step makes use of.
         self._names.refresh()
         following = Taping(self._names)
-        call = following.before(name, function, args, kwargs)
+        call = following.before(known, args, kwargs)
         output = self._run(run, args, kwargs)
         if any(tensor.grad_fn is not None for tensor in tensors(output)):
             self._next(following)
         else:
-            call = self._taping.before(name, function, args, kwargs)
+            call = self._taping.before(known, args, kwargs)
         self._taping.after(call, output, self._where)
         return output
 

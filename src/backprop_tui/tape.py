@@ -114,7 +114,7 @@ class Op:
     implicit: bool = False
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@_recorded
 class Backward:
     """One backward pass: where it began, and what autograd answered.
 
