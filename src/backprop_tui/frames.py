@@ -30,7 +30,7 @@ def source() -> Source | None:
     """
     installed: types.FrameType | None = None
     frame: types.FrameType | None = sys._getframe(1)
-    while frame is not None:  # not by `users_frames`: this is asked at every op
+    while frame is not None:  # not by `users_frames`, since this is asked at every op
         file = frame.f_code.co_filename
         if is_users(file):
             if not is_installed(file):

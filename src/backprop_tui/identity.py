@@ -15,9 +15,7 @@ from .private import sequence_number, snapshot, snapshot_unseen, unchanged
 from .tape import Value
 
 Edge = tuple[Any, int]  # a node of autograd's graph, and the number of its output
-Key = tuple[
-    Any, int
-]  # an edge; or the id of a tensor beside None for a leaf, False for no gradient
+Key = tuple[Any, int]  # an edge; else an id, beside None for a leaf or False for no gradient
 
 
 def key_of(tensor: Tensor) -> Key:

@@ -95,7 +95,7 @@ class Ops:
             results: tuple[Tensor, ...] = (written.target,)
         else:
             results = (output,) if isinstance(output, Tensor) else tuple(tensors(output))
-        differentiable = any([tensor.requires_grad for tensor in results])
+        differentiable = any(tensor.requires_grad for tensor in results)
         if not results or (differentiable and not call.inputs):
             return  # a leaf that was made is on the tape from where it is read
         if call.stale:
@@ -188,11 +188,9 @@ class Ops:
             inputs.append(index)
             if again:
                 return snapshot_unseen(tensor)
-            return (
-                identities.values[index].tensor
-                if known is None
-                else identities.content(index, tensor)
-            )
+            if known is None:
+                return identities.values[index].tensor
+            return identities.content(index, tensor)
 
         return keep
 

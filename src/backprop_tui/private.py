@@ -232,7 +232,8 @@ def clipping(
         by_value(held, float(clip_value))
         run(held, clip_value, *args, **options)
 
-    for clip, observe in zip(_CLIPS, (norm, scale, clamp), strict=True):
+    observers: tuple[Callable[..., Any], ...] = (norm, scale, clamp)
+    for clip, observe in zip(_CLIPS, observers, strict=True):
         # The program may have imported the function by name. All of them are decorated, and what
         # the decorator wraps is changed where it holds it.
         cell = clip.__closure__[clip.__code__.co_freevars.index("func")]

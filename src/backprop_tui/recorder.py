@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import itertools
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -27,6 +26,7 @@ from .attribution import attributed
 from .calls import Kind
 from .foreach import Single, singles
 from .frames import source
+from .garbage import seldom_collected
 from .modules import Modules
 from .ops import Where
 from .private import function_applied, guardless, patched, transforming, unseen
@@ -34,8 +34,6 @@ from .rules import registry
 from .tape import Scope, Tape, tensors
 from .taping import Taping
 from .training import TrainingEvents
-
-_ALLOCATIONS = 50_000  # objects that are made before Python looks for garbage among them
 
 
 class Recorder(TrainingEvents, TorchFunctionMode):
@@ -95,7 +93,7 @@ class Recorder(TrainingEvents, TorchFunctionMode):
     def _observe(self) -> None:
         """Hook and patch what no mode reports, until the exit."""
         enter = self._exits.enter_context
-        enter(_seldom_collected())
+        enter(seldom_collected())
         enter(attributed())
         if "torch._dynamo" in sys.modules:  # loading it takes seconds, and torch.compile does it
             enter(torch.compiler.set_stance("force_eager"))
@@ -194,7 +192,7 @@ class Recorder(TrainingEvents, TorchFunctionMode):
             del self._scopes[func]
 
     def _is_composite(self, func: Callable[..., Any]) -> bool:
-        """Whether `func`, which is Python, has no rule of its own, so that its inner ops are the tape.
+        """Whether `func`, which is Python, has no rule: its inner ops are the tape then.
 
         A function that is already open is a leaf: ``boolean_dispatch`` calls itself.
         """
@@ -240,7 +238,8 @@ class Recorder(TrainingEvents, TorchFunctionMode):
         """Run what is called for lists of tensors, and put it on the tape as an op for each."""
         with unseen():
             pending = [
-                self._taping.before(calls.called(function), *given) for function, *given in each
+                self._taping.before(calls.called(one.function), one.args, one.kwargs)
+                for one in each
             ]
         outputs = self._run(run, args, kwargs)
         with unseen():
@@ -285,22 +284,6 @@ class Recorder(TrainingEvents, TorchFunctionMode):
         if self._depth:
             self._exits.enter_context(torch.compiler.set_stance("force_eager"))
         return call(*args, **kwargs)
-
-
-@contextmanager
-def _seldom_collected() -> Iterator[None]:
-    """A tape only grows, and to look for garbage in it again and again takes long.
-
-    The program may turn the collector on and off, or set thresholds of its own: they stay.
-    """
-    before = gc.get_threshold()
-    seldom = (max(_ALLOCATIONS, before[0]) if before[0] else 0, *before[1:])
-    gc.set_threshold(*seldom)
-    try:
-        yield
-    finally:
-        if gc.get_threshold() == seldom:
-            gc.set_threshold(*before)
 
 
 def record(model: nn.Module | None = None) -> Recorder:

@@ -49,7 +49,7 @@ class Call:
         op = self._op
         args, kwargs = self._arguments()
         body = []
-        if written(op.function, op.name, op.args, op.kwargs) is not None:
+        if written(op.function, op.args, op.kwargs) is not None:
             body.append(f"target = {args[0]}.clone()")
             args = (Code("target"), *args[1:])
         function = self._sources.expression(op.function, op.name)
