@@ -78,9 +78,10 @@ class Called:
     """What is known of a function before any call of it.
 
     Attributes:
+        name: its own, or for an attribute that is an op its path, "torch.Tensor.T.__get__".
         in_place: whether it works on its first argument in place.
-        may_write: whether `written` has something to say.
         inplace: where it takes `inplace`, as ``F.relu(x, True)`` does; None if it does not.
+        may_write: whether `written` has something to say.
         python: whether it is written in Python.
         random: whether it draws numbers.
         lists: whether it is for lists of tensors.
@@ -91,8 +92,8 @@ class Called:
     name: str
     kind: Kind
     in_place: bool
-    may_write: bool
     inplace: int | None
+    may_write: bool
     python: bool
     random: bool
     lists: bool
@@ -103,21 +104,18 @@ class Called:
 def called(function: Callable[..., Any]) -> Called:
     """What is known of a function; asked at every call, and found out at the first."""
     name = getattr(function, "__name__", str(function))
-    kind = _kind(function, name)
-    if function in PROPERTIES:
-        name = PROPERTIES[function]
     in_place, inplace = _in_place(name), _inplace(function)
     return Called(
-        function,
-        name,
-        kind,
-        in_place,
-        in_place or inplace is not None,
-        inplace,
-        isinstance(function, types.FunctionType),
-        name in _RANDOM,
-        name.startswith(FOREACH),
-        function in _RMS_NORM,
+        function=function,
+        name=PROPERTIES[function] if function in PROPERTIES else name,
+        kind=_kind(function, name),
+        in_place=in_place,
+        inplace=inplace,
+        may_write=in_place or inplace is not None,
+        python=isinstance(function, types.FunctionType),
+        random=name in _RANDOM,
+        lists=name.startswith(FOREACH),
+        settles=function in _RMS_NORM,
     )
 
 
