@@ -107,7 +107,7 @@ def called(function: Callable[..., Any]) -> Called:
     in_place, inplace = _in_place(name), _inplace(function)
     return Called(
         function=function,
-        name=PROPERTIES[function] if function in PROPERTIES else name,
+        name=PROPERTIES.get(function, name),
         kind=_kind(function, name),
         in_place=in_place,
         inplace=inplace,
