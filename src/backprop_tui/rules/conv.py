@@ -1,11 +1,15 @@
 """Convolutions and their transposes, in one, two and three dimensions.
 
 A convolution is linear in its input and in its kernel. Its adjoint in the input is the
-transposed convolution with the same kernel; its adjoint in the kernel is the convolution
-of the input with the cotangent, where batch and channels change places and stride and
-dilation do too (Dumoulin and Visin, 2016, arXiv:1603.07285).
+transposed convolution with the same kernel (Dumoulin and Visin, 2016, arXiv:1603.07285); its
+adjoint in the kernel is, for each of the kernel's places, a product of the cotangent with the
+input that the place met. Such a product is fast in any dtype, and in float32 often has the bits
+of torch's own.
 """
 
+import itertools
+
+import torch
 import torch.nn.functional as F
 
 from .registry import rule, sample
@@ -34,16 +38,18 @@ def split_padding(padding, kernel, dilation):
 
 
 def kernel_cotangent(input, dy, kernel, stride, padding, dilation, groups):
-    """∂L/∂W of a convolution: the input convolved with dy, stride and dilation exchanged."""
-    batch, channels, *size = input.shape
-    n = len(kernel)
-    x = input.reshape(batch, groups, channels // groups, *size)
-    x = x.permute(2, 1, 0, *range(3, n + 3)).reshape(channels // groups, groups * batch, *size)
-    if batch == 0:  # torch takes no convolution that sums over nothing
-        return dy.new_zeros(dy.shape[1], channels // groups, *kernel)
-    dweight = CONVOLVE[n](x, dy.transpose(0, 1), None, dilation, padding, stride, groups)
-    # a stride can leave input at the far edge that no window reached
-    return cropped(dweight, kernel).transpose(0, 1)
+    """∂L/∂W of a convolution: for each place of the kernel, dy times the input that it met."""
+    edges = [edge for width in reversed(padding) for edge in (width, width)]
+    input = F.pad(input, edges).transpose(0, 1).unflatten(0, (groups, -1))
+    dy = dy.transpose(0, 1).unflatten(0, (groups, -1))
+    axes = tuple(zip(dy.shape[3:], stride, dilation, strict=True))
+    dy = dy.flatten(2)
+    places = []
+    for place in itertools.product(*map(range, kernel)):
+        starts = [d * at for at, (_, _, d) in zip(place, axes, strict=True)]
+        met = [slice(i, i + s * (n - 1) + 1, s) for i, (n, s, _) in zip(starts, axes, strict=True)]
+        places.append(dy @ input[(..., *met)].flatten(2).mT)
+    return torch.stack(places, -1).flatten(0, 1).unflatten(-1, kernel)
 
 
 def cropped(tensor, sizes):
