@@ -8,12 +8,13 @@ import torch.nn.functional as F
 from torch import nn
 
 import backprop_tui as bp
-from backprop_tui.backward import derive, isolate
+from backprop_tui.backward import derive
 from backprop_tui.compare import Verdict
 from backprop_tui.numeric import widen
 from backprop_tui.recorder import record
 from backprop_tui.report import AGREED
 from backprop_tui.rules import registry
+from backprop_tui.visit import isolate
 from backprop_tui.walk import walk
 
 

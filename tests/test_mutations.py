@@ -17,9 +17,9 @@ from torch import Tensor
 from torch.testing._internal.common_methods_invocations import op_db
 
 import backprop_tui as bp
-from backprop_tui.backward import isolate
 from backprop_tui.compare import Verdict
 from backprop_tui.tape import Backward, Op
+from backprop_tui.visit import isolate
 from backprop_tui.witness import DRAWS, Alone, contributions
 
 SAMPLES = 2

@@ -9,11 +9,11 @@ from functools import cached_property
 
 from torch import Tensor
 
-from .backward import Convert, same
 from .compare import Comparison, Verdict, compare
 from .numeric import widen
 from .rules.optimizer import clamped, coefficient, scaled, total_norm
 from .tape import Event, Tape
+from .visit import Convert, same
 from .witness import DRAWS, shaken
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from .backward import Chain, Convert, Derivation, Visit, same
+from .backward import Chain, Derivation
 from .compare import (
     ROUNDING,
     Comparison,
@@ -24,6 +24,7 @@ from .compare import (
 from .numeric import check_function, widen
 from .report import AGREED
 from .tape import Backward, Op, Tape, tensors
+from .visit import Convert, Visit, same
 from .witness import DRAWS, Alone, nudged, summed
 
 

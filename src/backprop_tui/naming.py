@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 
 from torch import Tensor
 
-from .backward import Visit
 from .binding import bound
 from .lines import returned
 from .tape import Tape, Value, tensors
+from .visit import Visit
 
 
 @dataclass(frozen=True)

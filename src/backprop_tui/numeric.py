@@ -8,11 +8,11 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor
 
-from .backward import ambient, carries, differentiate, incoming_of, isolate
 from .binding import Arguments
 from .compare import Verdict
 from .fallback import run_op, torch_vjp
 from .tape import Backward, Op, map_tensors, tensors
+from .visit import ambient, carries, differentiate, incoming_of, isolate
 
 STEPS = ((1e-6, 1e-6), (1e-3, 1e-2))
 """(step relative to the input, tolerance): the second is for ops that compute in float32 inside."""

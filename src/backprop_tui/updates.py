@@ -9,7 +9,6 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from .backward import Convert, same
 from .clipping import Clip, clips, gradient
 from .compare import ROUNDING, Comparison, Verdict, bound, compare, same_bits
 from .numeric import widen
@@ -17,6 +16,7 @@ from .report import UpdateRow
 from .rules.optimizer import UPDATES
 from .tape import Tape, Update, map_tensors
 from .variables import label
+from .visit import Convert, same
 from .witness import DRAWS, shaken
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from torch import Tensor
 
-from .backward import Visit, derive_by_lines
+from .backward import derive_by_lines
 from .binding import answered, bound
 from .formula import shape_text
 from .lines import Line, needed, returned, trace
@@ -19,6 +19,7 @@ from .steps import Given, Gradient, Group, Step, Trace, Twin
 from .tape import Backward, Op, Tape, tensors
 from .torch_formulas import telling
 from .updating import Updating
+from .visit import Visit
 from .witness import Witness
 
 

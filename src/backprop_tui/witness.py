@@ -8,19 +8,11 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 import torch
 from torch import Tensor
 
-from .backward import (
-    Convert,
-    Derivation,
-    Visit,
-    derive,
-    differentiate,
-    forward,
-    incoming_of,
-    isolate,
-)
+from .backward import Derivation, derive, forward
 from .compare import ROUNDING, Comparison, Verdict, bound, compare, same_bits
 from .numeric import widen
 from .tape import Backward, Op, Tape, tensors
+from .visit import Convert, Visit, differentiate, incoming_of, isolate
 
 DRAWS = 3
 """How often the inputs are moved, to see what half an eps can do."""

@@ -16,7 +16,6 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..backward import Visit, ambient, incoming_of, pull_back, visit_of
 from ..compare import Verdict
 from ..errors import UserError
 from ..export import identifier
@@ -25,6 +24,7 @@ from ..lines import Line
 from ..numeric import standing_alone, widen
 from ..report import Report
 from ..tape import Backward, Op, Tape, map_tensors
+from ..visit import Visit, ambient, incoming_of, pull_back, visit_of
 from ..witness import contributions
 from . import text, witnesses
 from .call import Call

@@ -10,12 +10,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..backward import Visit
 from ..binding import answered, bound
 from ..calls import written
 from ..export import identifier
 from ..rules import registry
 from ..tape import Op, map_tensors, tensors
+from ..visit import Visit
 from .sources import Code, Sources
 
 _WIDTH = 76  # columns of a call before its arguments stand one below the other

@@ -7,10 +7,10 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
-from ..backward import ambient
 from ..fallback import run_op
 from ..finding import Finding, Severity
 from ..tape import Op, map_tensors, tensors
+from ..visit import ambient
 from .examined import Examined
 from .losses import CLASSES, losses
 from .words import spoken

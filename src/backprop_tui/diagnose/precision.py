@@ -6,11 +6,11 @@ from collections.abc import Iterator
 
 import torch
 
-from ..backward import isolate
 from ..finding import Finding, Severity
 from ..judge import Judged
 from ..numeric import widen
 from ..tape import Op
+from ..visit import isolate
 from ..witness import summed
 from .examined import Examined
 

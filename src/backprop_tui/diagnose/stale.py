@@ -9,11 +9,11 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from ..backward import isolate
 from ..compare import Verdict
 from ..finding import Finding, Severity
 from ..judge import Judged
 from ..tape import Op, Source, Tape, map_tensors, tensors
+from ..visit import isolate
 from ..witness import contributions
 from .examined import Examined
 from .flow import Flow, works_in_place

@@ -8,10 +8,10 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from ..backward import ambient
 from ..fallback import run_op
 from ..finding import Finding, Severity
 from ..tape import Op, Source, map_tensors, tensors
+from ..visit import ambient
 from .examined import Examined, Kept
 from .given import Given, given_at, is_borrowed, near, passes_before, updates_by_hand
 from .untrained import called
