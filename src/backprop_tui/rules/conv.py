@@ -12,6 +12,7 @@ import itertools
 import torch
 import torch.nn.functional as F
 
+from .broadcast import as_dtype
 from .registry import rule, sample
 
 CONVOLVE = {1: F.conv1d, 2: F.conv2d, 3: F.conv3d}
@@ -105,7 +106,7 @@ def conv(input, weight, bias=None, stride=1, padding=0, dilation=1, groups=1):
         if single:
             dy = dy.unsqueeze(0)
         if bias is not None:
-            dbias = dy.sum((0, *range(2, n + 2)))
+            dbias = as_dtype(dy.sum((0, *range(2, n + 2))), bias.dtype)
         dweight = kernel_cotangent(input, dy, kernel, stride, padding, dilation, groups)
         rest = leftover(input, dy, kernel, stride, padding, dilation)
         dinput = TRANSPOSED[n](dy, weight, None, stride, padding, rest, groups, dilation)
@@ -157,7 +158,7 @@ def conv_transpose(
         if single:
             dy = dy.unsqueeze(0)
         if bias is not None:
-            dbias = dy.sum((0, *range(2, n + 2)))
+            dbias = as_dtype(dy.sum((0, *range(2, n + 2))), bias.dtype)
         dweight = kernel_cotangent(dy, input, kernel, stride, padding, dilation, groups)
         dinput = CONVOLVE[n](dy, weight, None, stride, padding, dilation, groups)
         # output padding of a stride or more would make room for one more window

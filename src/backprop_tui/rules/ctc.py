@@ -18,7 +18,7 @@ def extended(targets, lengths, blank):
     """Each label sequence with blanks around its labels: (batch, 2·longest + 1)."""
     if targets.dim() == 1:
         targets = torch.nn.utils.rnn.pad_sequence(targets.split(lengths.tolist()), True, blank)
-    targets = targets.to(lengths.device)
+    targets = targets.to(lengths.device, torch.int64)
     sequence = targets.new_full((len(targets), 2 * targets.shape[1] + 1), blank)
     sequence[:, 1::2] = targets
     return sequence

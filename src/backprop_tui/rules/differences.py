@@ -3,6 +3,7 @@
 import torch
 import torch.nn.functional as F
 
+from .broadcast import unbroadcast
 from .cumulative import reversed_cumsum
 from .registry import rule, sample, spellings
 
@@ -33,10 +34,11 @@ def diff(input, n=1, dim=-1, prepend=None, append=None):
         djoined = dy if y.numel() or n == 0 else torch.zeros_like(joined)
         for _ in range(n if y.numel() else 0):
             djoined = difference_adjoint(djoined, dim)
-        dparts = iter(djoined.split(sizes, dim))
-        dprepend = None if prepend is None else next(dparts)
-        dinput = next(dparts)
-        dappend = None if append is None else next(dparts)
+        pairs = zip(djoined.split(sizes, dim), parts, strict=True)
+        dparts = [unbroadcast(dpart, part) for dpart, part in pairs]
+        dprepend = None if prepend is None else dparts.pop(0)
+        dappend = None if append is None else dparts.pop()
+        dinput = dparts.pop()
         return dinput, None, None, dprepend, dappend
 
     return y, backward
@@ -73,7 +75,9 @@ def gradient(input, *, spacing=1, dim=None, edge_order=1):
             D = torch.gradient(unit, spacing=spread, dim=0, edge_order=edge_order)[0]
             dinput = dinput + (dslope @ D).movedim(-1, along)
             x = input.movedim(along, -1)
-            dspacing.append(points_cotangent(x, step, dslope, edge_order) if points else None)
+            dpoints = points_cotangent(x, step, dslope, edge_order) if points else None
+            dspacing.append(dpoints if dpoints is None else unbroadcast(dpoints, step))
+        dinput = unbroadcast(dinput, input)
         return dinput, dspacing if isinstance(spacing, list | tuple) else None
 
     return y, backward
@@ -105,24 +109,36 @@ def points_cotangent(x, points, dslope, edge_order):
     return difference_adjoint(dh.sum_to_size(h.shape), -1)
 
 
+def neighbours(points, dim):
+    """All points but the last, and all but the first: those beside them."""
+    size = max(points.shape[dim] - 1, 0)
+    return points.narrow(dim, 0, size), points.narrow(dim, points.shape[dim] - size, size)
+
+
 def strips(y, x, dx, dim):
     """The areas between neighbouring points, (yᵢ + yᵢ₊₁)/2·(xᵢ₊₁ − xᵢ), and their backward."""
     points = x
     if x is not None and x.dim() == 1:
         points = x.reshape([-1 if d == dim % y.dim() else 1 for d in range(y.dim())])
     widths = dx if x is None else torch.diff(points, dim=dim)
-    size = y.shape[dim] - 1
-    heights = (y.narrow(dim, 0, size) + y.narrow(dim, 1, size)) / 2
+    left, right = neighbours(y, dim)
+    heights = (left + right) / 2
     areas = heights * widths
 
     def backward(dareas):
         dheights = (dareas * widths).sum_to_size(heights.shape)
-        edge = torch.zeros_like(dheights.narrow(dim, 0, 1))
-        dy = (torch.cat([dheights, edge], dim) + torch.cat([edge, dheights], dim)) / 2
+        dy = dheights.new_zeros(y.shape)
+        for part in neighbours(dy, dim):
+            part.add_(dheights / 2)
+        dy = unbroadcast(dy, y)
         if x is None:
             return dy, None
         dwidths = (dareas * heights).sum_to_size(widths.shape)
-        dx = difference_adjoint(dwidths, dim).reshape(x.shape)
+        dpoints = dwidths.new_zeros(points.shape)
+        near, far = neighbours(dpoints, dim)
+        near.sub_(dwidths)
+        far.add_(dwidths)
+        dx = unbroadcast(dpoints.reshape(x.shape), x)
         return dy, dx
 
     return areas, backward

@@ -8,7 +8,7 @@ import math
 import torch
 import torch.nn.functional as F
 
-from .broadcast import unbroadcast
+from .broadcast import as_dtype, unbroadcast
 from .loss import reduced, spelled_reduction, unreduced
 from .registry import rule, sample
 
@@ -32,7 +32,7 @@ def l1_loss(input, target, size_average=None, reduce=None, reduction="mean", wei
         dweight = None
         dlosses = unreduced(dy, losses, reduction, weight)
         if weight is not None:
-            dweight = dlosses * (own - y if reduction == "mean" else own)
+            dweight = unbroadcast(dlosses * (own - y if reduction == "mean" else own), weight)
             dlosses = dlosses * weight
         derror = dlosses * error.sgn().conj()
         dinput = unbroadcast(derror, input)
@@ -81,7 +81,7 @@ def huber_loss(input, target, reduction="mean", delta=1.0, weight=None):
         dweight = None
         dlosses = unreduced(dy, losses, reduction, weight)
         if weight is not None:
-            dweight = dlosses * (own - y if reduction == "mean" else own)
+            dweight = unbroadcast(dlosses * (own - y if reduction == "mean" else own), weight)
             dlosses = dlosses * weight
         derror = dlosses * error.clamp(-delta, delta)
         dinput = unbroadcast(derror, input)
@@ -156,7 +156,8 @@ def binary_cross_entropy_with_logits(
             dlosses = dlosses * weight
         probability = torch.sigmoid(input)
         dinput = dlosses * ((1 - target) * probability - p * target * (1 - probability))
-        dtarget = dlosses * (log_no - p * log_yes)
+        toward = -input if pos_weight is None else log_no - p * log_yes  # without p no cancellation
+        dtarget = dlosses * toward
         return dinput, dtarget
 
     return y, backward
@@ -180,10 +181,13 @@ def kl_div(input, target, size_average=None, reduce=None, reduction="mean", log_
     losses = t * (log_t - input)
     if not log_target:
         losses = torch.where(t == 0, 0, losses)
-    y = losses.sum() / len(input) if reduction == "batchmean" else reduced(losses, reduction)
+    size = 1
+    if reduction == "batchmean" and input.dim():
+        size = len(input)
+    y = reduced(losses, "sum") / size if reduction == "batchmean" else reduced(losses, reduction)
 
     def backward(dy):
-        dlosses = dy / len(input) if reduction == "batchmean" else unreduced(dy, losses, reduction)
+        dlosses = unreduced(dy / size, losses, reduction)
         dinput = unbroadcast(-dlosses * t, input)
         if log_target:
             dtarget = dlosses * (losses + t)
@@ -199,7 +203,7 @@ def kl_div(input, target, size_average=None, reduce=None, reduction="mean", log_
 def soft_margin_loss(input, target, size_average=None, reduce=None, reduction="mean"):
     """ln(1 + e^(−t·x)): slope −t·σ(−t·x)."""
     reduction = spelled_reduction(size_average, reduce, reduction)
-    losses = -F.logsigmoid(target * input)
+    losses = as_dtype(-F.logsigmoid(target * input), input.dtype)
     y = reduced(losses, reduction)
 
     def backward(dy):

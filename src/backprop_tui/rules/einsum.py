@@ -67,7 +67,7 @@ def summed_out(name, output, dy, others, operand):
     cotangent = cotangent.expand([sizes[c] for c in once])
     if once == name:
         return cotangent
-    spread = operand.new_zeros(operand.shape)
+    spread = dy.new_zeros(operand.shape)
     torch.einsum(f"{name}->{once}", spread).copy_(cotangent)
     return spread
 
@@ -88,8 +88,13 @@ def einsum(equation, *operands):
     def backward(dy):
         doperands = []
         for i, (name, operand) in enumerate(zip(names, given, strict=True)):
-            others = [(n, t) for j, (n, t) in enumerate(zip(names, given, strict=True)) if j != i]
-            doperands.append(summed_out(name, output, dy, others, operand))
+            others = [
+                (n, t.to(dy.dtype))
+                for j, (n, t) in enumerate(zip(names, given, strict=True))
+                if j != i
+            ]
+            doperand = summed_out(name, output, dy, others, operand)
+            doperands.append(unbroadcast(doperand, operand))
         cotangents = in_order(doperands, lists, given is operands)
         return cotangents
 

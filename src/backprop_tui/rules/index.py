@@ -147,7 +147,7 @@ def embedding(
     y = held_to(max_norm, norm_type, weight[input])
 
     def backward(dy):
-        rows = input.flatten()
+        rows = input.flatten().long()
         drows = dy.reshape(rows.numel(), weight.shape[1])
         dweight = torch.zeros_like(weight).index_add_(0, rows, drows)
         if scale_grad_by_freq:

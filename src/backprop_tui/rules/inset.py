@@ -7,6 +7,7 @@ zeros set in.
 
 import torch
 
+from .broadcast import as_dtype
 from .registry import rule, sample, spellings
 
 
@@ -16,7 +17,7 @@ def select_scatter(input, src, dim, index):
     y = input.select_scatter(src, dim, index)
 
     def backward(dy):
-        dsrc = dy.select(dim, index)
+        dsrc = as_dtype(dy.select(dim, index), src.dtype)
         dinput = dy.select_scatter(torch.zeros_like(src), dim, index)
         return dinput, dsrc
 
@@ -35,7 +36,7 @@ def slice_scatter(input, src, dim=0, start=None, end=None, step=1):
 
     def backward(dy):
         window = [slice(None)] * (dim % dy.dim()) + [slice(start, end, step)]
-        dsrc = dy[tuple(window)]
+        dsrc = as_dtype(dy[tuple(window)], src.dtype)
         dinput = dy.slice_scatter(torch.zeros_like(src), dim, start, end, step)
         return dinput, dsrc
 
@@ -53,7 +54,7 @@ def diagonal_scatter(input, src, offset=0, dim1=0, dim2=1):
     y = input.diagonal_scatter(src, offset, dim1, dim2)
 
     def backward(dy):
-        dsrc = dy.diagonal(offset, dim1, dim2)
+        dsrc = as_dtype(dy.diagonal(offset, dim1, dim2), src.dtype)
         dinput = dy.diagonal_scatter(torch.zeros_like(src), offset, dim1, dim2)
         return dinput, dsrc
 

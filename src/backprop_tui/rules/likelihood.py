@@ -30,10 +30,10 @@ def multilabel_soft_margin_loss(
     y = reduced(losses, reduction)
 
     def backward(dy):
-        dlosses = unreduced(dy, losses, reduction).expand(losses.shape)
-        deach = w * dlosses.unsqueeze(-1) / each.shape[-1]
+        dlosses = unreduced(dy, losses, reduction)
+        deach = (w * dlosses.unsqueeze(-1) / each.shape[-1]).expand(each.shape)
         dinput = unbroadcast(deach * (torch.sigmoid(input) - target), input)
-        dtarget = unbroadcast(deach * (log_no - log_yes), target)
+        dtarget = unbroadcast(deach * -input, target)
         dweight = None
         if weight is not None:
             dweight = unbroadcast(deach / w * each / w, weight)
@@ -54,7 +54,7 @@ def gaussian_nll_loss(input, target, var, full=False, eps=1e-6, reduction="mean"
 
     Below ε the variance counts as ε, but receives a cotangent as if it were not held there.
     """
-    v = var if isinstance(var, torch.Tensor) else torch.full_like(input, var)
+    v = var if isinstance(var, torch.Tensor) else var * torch.ones_like(input)
     if v.shape == input.shape[:-1] and v.shape != input.shape:
         v = v.unsqueeze(-1)
     v = v.clamp(min=eps)
@@ -72,7 +72,7 @@ def gaussian_nll_loss(input, target, var, full=False, eps=1e-6, reduction="mean"
         dvar = None
         if isinstance(var, torch.Tensor):
             dv = dlosses * 0.5 * (1 - error * error / v) / v
-            dvar = dv.sum_to_size(v.shape).reshape(var.shape)
+            dvar = unbroadcast(unbroadcast(dv, v).reshape(var.shape), var)
         return dinput, dtarget, dvar
 
     return y, backward

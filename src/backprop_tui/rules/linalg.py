@@ -6,6 +6,7 @@ derivative results for forward and reverse mode algorithmic differentiation".
 
 import torch
 
+from .broadcast import unbroadcast
 from .reduce import prod
 from .registry import rule, sample, spellings
 
@@ -114,8 +115,8 @@ def solve_triangular(A, B, *, upper, left=True, unitriangular=False):
     def backward(dX):
         dB = torch.linalg.solve_triangular(A.mT, dX, upper=not upper, **options)
         dA = -dB @ X.mT if left else -X.mT @ dB
-        dA = triangle(dA, upper, unitriangular).sum_to_size(A.shape)
-        dB = dB.sum_to_size(B.shape)
+        dA = unbroadcast(triangle(dA, upper, unitriangular), A)
+        dB = unbroadcast(dB, B)
         return dA, dB
 
     return X, backward

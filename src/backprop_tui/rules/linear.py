@@ -28,8 +28,8 @@ def linear(input, weight, bias=None):
     With dy = ∂L/∂y, one row for each row of x: ∂L/∂b is the sum of the rows of dy,
     ∂L/∂W = dyᵀ·x and ∂L/∂x = dy·W. All dimensions but the last count rows.
     """
-    if weight.dim() == 1:
-        return linear_of_vector(input, weight, bias)
+    if weight.dim() == 1 or (bias is not None and bias.shape != weight.shape[:1]):
+        return broadcast_linear(input, weight, bias)
     shape = input.shape
     y = input @ weight.t()
     if bias is not None:
@@ -52,15 +52,16 @@ def linear(input, weight, bias=None):
     return y, backward
 
 
-def linear_of_vector(input, weight, bias):
-    """The linear layer whose weight is one vector: a number for each row."""
-    y, matmul_backward = matmul(input, weight)
+def broadcast_linear(input, weight, bias):
+    """The linear layer whose weight is one vector, or whose bias one number for all."""
+    y, matmul_backward = matmul(input, weight.t())
     if bias is not None:
         y = y + bias
 
     def backward(dy):
-        dinput, dweight = matmul_backward(dy)
-        dbias = None if bias is None else unbroadcast(dy, bias)
+        dinput, dcolumns = matmul_backward(dy)
+        dweight = dcolumns.t()
+        dbias = unbroadcast(dy, bias)
         return dinput, dweight, dbias
 
     return y, backward
@@ -169,9 +170,9 @@ def outer(input, vec2):
     y = input.unsqueeze(1) * vec2
 
     def backward(dy):
-        dinput = dy @ vec2
-        dvec2 = dy.t() @ input
-        return dinput, dvec2
+        dinput = unbroadcast(dy * vec2, input.unsqueeze(1))
+        dvec2 = unbroadcast(dy * input.unsqueeze(1), vec2)
+        return None if dinput is None else dinput.squeeze(1), dvec2
 
     return y, backward
 

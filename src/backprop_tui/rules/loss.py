@@ -28,9 +28,9 @@ def reduced(losses, reduction, weight=None):
 
 def unreduced(dy, losses, reduction, weight=None):
     """The cotangent of every single loss."""
-    if reduction != "mean":
-        return dy
-    return dy / (losses.numel() if weight is None else weight.sum())
+    if reduction == "mean":
+        dy = dy / (losses.numel() if weight is None else weight.sum())
+    return dy.expand(losses.shape)
 
 
 def mse_samples(make):
@@ -63,7 +63,7 @@ def mse_loss(input, target, size_average=None, reduce=None, reduction="mean", we
             dy = dy / (error.numel() if weight is None else weight.sum())
         if weight is not None:
             excess = error * error - y if reduction == "mean" else error * error
-            dweight = excess * dy
+            dweight = unbroadcast(excess * dy, weight)
             dy = weight * dy
         dinput = 2 * error * dy
         dtarget = -dinput
@@ -104,7 +104,7 @@ def nll_loss(
     reduction = spelled_reduction(size_average, reduce, reduction)
     dim = 1 if input.dim() > 1 else 0
     kept = target != ignore_index
-    index = torch.where(kept, target, 0)
+    index = torch.where(kept, target, 0).long()
     w = kept.to(input.dtype) if weight is None else torch.where(kept, weight[index], 0)
     chosen = input.gather(dim, index.unsqueeze(dim)).squeeze(dim)
     y = torch.where(kept, -w * chosen, 0)
@@ -165,13 +165,13 @@ def distribution_entropy(input, target, weight, reduction, label_smoothing):
     def backward(dy):
         dlosses = dy / total if reduction == "mean" else dy
         dlosses = dlosses.expand(losses.shape).unsqueeze(dim)
-        dtarget = -(1 - label_smoothing) * w * log_p * dlosses
+        dtarget = unbroadcast(-(1 - label_smoothing) * w * log_p * dlosses, target)
         dweight = None
         if weight is not None:
             dw = -smoothed * log_p * dlosses
-            dweight = dw.sum_to_size(along(weight, input, dim).shape).reshape(weight.shape)
+            dweight = unbroadcast(dw, along(weight, input, dim)).reshape(weight.shape)
         p = log_p.exp()
-        dinput = dlosses * (p * q.sum(dim, keepdim=True) - q)
+        dinput = unbroadcast(dlosses * (p * q.sum(dim, keepdim=True) - q), input)
         return dinput, dtarget, dweight
 
     return y, backward
@@ -184,7 +184,7 @@ def class_entropy(input, target, weight, ignore_index, reduction, label_smoothin
     """
     dim = 1 if input.dim() > 1 else 0
     kept = target != ignore_index
-    index = torch.where(kept, target, 0)
+    index = torch.where(kept, target, 0).long()
     w = kept.to(input.dtype) if weight is None else torch.where(kept, weight[index], 0)
     log_p = input.log_softmax(dim)
     losses = -w * log_p.gather(dim, index.unsqueeze(dim)).squeeze(dim)

@@ -203,7 +203,7 @@ def multi_margin_loss(
     y = reduced(losses, reduction)
 
     def backward(dy):
-        dlosses = unreduced(dy, losses, reduction).expand(losses.shape).reshape(aim.shape)
+        dlosses = unreduced(dy, losses, reduction).reshape(aim.shape)
         slope = (missing > 0).to(input.dtype) if p == 1 else 2 * missing
         dmissing = w * slope * dlosses / scores.shape[-1]
         dscores = dmissing.scatter(-1, aim, -dmissing.sum(-1, keepdim=True))
@@ -235,7 +235,7 @@ def multilabel_margin_loss(input, target, size_average=None, reduce=None, reduct
     y = reduced(losses, reduction)
 
     def backward(dy):
-        dlosses = unreduced(dy, losses, reduction).expand(losses.shape)
+        dlosses = unreduced(dy, losses, reduction)
         dmissing = counts * dlosses[..., None, None] / scores.shape[-1]
         dscores = dmissing.sum(-2).scatter_add(-1, aim, -dmissing.sum(-1))
         dinput = dscores.reshape(input.shape)

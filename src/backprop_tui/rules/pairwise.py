@@ -91,7 +91,7 @@ def ldexp(input, other):
     y = torch.ldexp(input, other)
 
     def backward(dy):
-        dinput = unbroadcast(dy * torch.pow(2.0, other), input)
+        dinput = unbroadcast(torch.ldexp(dy, other), input)
         dother = unbroadcast(dy * y * math.log(2), other)
         return dinput, dother
 

@@ -105,8 +105,8 @@ def kron(input, other):
 
     def backward(dy):
         dproduct = dy.reshape(product.shape)
-        dinput = (dproduct * b_turns).sum_to_size(a_turns.shape).reshape(input.shape)
-        dother = (dproduct * a_turns).sum_to_size(b_turns.shape).reshape(other.shape)
+        dinput = unbroadcast(dproduct * b_turns, a_turns).reshape(input.shape)
+        dother = unbroadcast(dproduct * a_turns, b_turns).reshape(other.shape)
         return dinput, dother
 
     return y, backward

@@ -7,6 +7,7 @@ bends it. So every backward ends alike: from da come ∂L/∂x = da·W_ih, ∂L/
 
 import torch
 
+from .broadcast import unbroadcast
 from .registry import rule, sample
 
 
@@ -19,7 +20,7 @@ def affine(input, weight, bias):
 def affine_weights(dy, input, bias):
     """The cotangents of an affine map's weight and bias."""
     dweight = dy.t() @ input
-    dbias = None if bias is None else dy.sum(0)
+    dbias = unbroadcast(dy, bias)
     return dweight, dbias
 
 
@@ -135,7 +136,7 @@ def lstm_cell(input, hx, w_ih, w_hh, b_ih=None, b_hh=None):
         da = torch.cat([di, df, dg, do], -1)
         dinput = da @ w_ih
         dh_before = da @ w_hh
-        dc_before = dc * f
+        dc_before = unbroadcast(dc * f, c)
         dw_ih, db_ih = affine_weights(da, input, b_ih)
         dw_hh, db_hh = affine_weights(da, h, b_hh)
         return dinput, [dh_before, dc_before], dw_ih, dw_hh, db_ih, db_hh

@@ -2,6 +2,7 @@
 
 import torch
 
+from .broadcast import unbroadcast
 from .registry import rule, sample
 from .unrolled import pack_mask
 
@@ -20,8 +21,8 @@ def pad_sequence(sequences, batch_first=False, padding_value=0.0, padding_side="
         columns = dy.unbind(0 if batch_first else 1)
         pairs = list(zip(columns, sequences, strict=True))
         if padding_side == "left":
-            return [column[len(column) - len(each) :] for column, each in pairs]
-        return [column[: len(each)] for column, each in pairs]
+            return [unbroadcast(dy[len(dy) - len(x) :], x) for dy, x in pairs]
+        return [unbroadcast(dy[: len(x)], x) for dy, x in pairs]
 
     return y, backward
 

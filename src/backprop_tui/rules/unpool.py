@@ -165,7 +165,7 @@ def extreme_sizes(input, norm_type, kernel_size, stride, ceil_mode, n):
     y = toward * size
 
     def backward(dy):
-        dinput = pool_backward(dy) * input.sign()
+        dinput = pool_backward(dy) * input.sgn()
         return dinput
 
     return y, backward
