@@ -21,7 +21,6 @@ APART = {
     "a mean over nothing, which is 0 or NaN": "group_norm multi_margin_loss multilabel_margin_loss",
     "no class, feature or channel: the rule divides by their number, or will not reshape": "conv "
     "cross_entropy linear_cross_entropy scaled_dot_product_attention stft",
-    "one point has no trapezoid": "cumulative_trapezoid trapezoid",
     "an empty vector is a row of the diagonal for torch's forward alone": "block_diag",
     "sizes that stand in another argument too": "ctc_loss pad_packed_sequence view_again "
     "write_through_view",

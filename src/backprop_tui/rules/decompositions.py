@@ -80,7 +80,7 @@ def cholesky_inverse(L, upper=False):
 
     def backward(dY):
         gY = dY.conj()
-        gA = -Y.mH @ gY @ Y.mH
+        gA = -Y @ gY @ Y
         gL = L @ (gA + gA.mH) if upper else (gA + gA.mH) @ L
         dL = gL.conj()
         return dL

@@ -49,6 +49,8 @@ def smooth_l1_loss(input, target, size_average=None, reduce=None, reduction="mea
     Slopes: the sign of x − t, and (x − t)/β (Girshick, 2015, arXiv:1504.08083).
     """
     reduction = spelled_reduction(size_average, reduce, reduction)
+    if target.dtype == torch.bool:
+        target = target.to(input.dtype)
     error = input - target
     near = error.abs() < beta
     losses = torch.where(near, 0.5 * error * error / (beta or 1), error.abs() - 0.5 * beta)
@@ -155,9 +157,10 @@ def binary_cross_entropy_with_logits(
         if weight is not None:
             dlosses = dlosses * weight
         probability = torch.sigmoid(input)
-        dinput = dlosses * ((1 - target) * probability - p * target * (1 - probability))
+        slope = (1 - target) * probability - p * target * (1 - probability)
+        dinput = unbroadcast(dlosses * slope, input)
         toward = -input if pos_weight is None else log_no - p * log_yes  # without p no cancellation
-        dtarget = dlosses * toward
+        dtarget = unbroadcast(dlosses * toward, target)
         return dinput, dtarget
 
     return y, backward

@@ -26,12 +26,12 @@ def multilabel_soft_margin_loss(
     log_no = F.logsigmoid(-input)
     w = 1 if weight is None else weight
     each = -w * (target * log_yes + (1 - target) * log_no)
-    losses = each.mean(-1)
+    losses = each.sum(-1) / input.shape[-1]
     y = reduced(losses, reduction)
 
     def backward(dy):
         dlosses = unreduced(dy, losses, reduction)
-        deach = (w * dlosses.unsqueeze(-1) / each.shape[-1]).expand(each.shape)
+        deach = (w * dlosses.unsqueeze(-1) / input.shape[-1]).expand(each.shape)
         dinput = unbroadcast(deach * (torch.sigmoid(input) - target), input)
         dtarget = unbroadcast(deach * -input, target)
         dweight = None
@@ -72,7 +72,7 @@ def gaussian_nll_loss(input, target, var, full=False, eps=1e-6, reduction="mean"
         dvar = None
         if isinstance(var, torch.Tensor):
             dv = dlosses * 0.5 * (1 - error * error / v) / v
-            dvar = unbroadcast(unbroadcast(dv, v).reshape(var.shape), var)
+            dvar = unbroadcast(dv.sum_to_size(v.shape).reshape(var.shape), var)
         return dinput, dtarget, dvar
 
     return y, backward

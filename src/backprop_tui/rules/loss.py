@@ -33,6 +33,11 @@ def unreduced(dy, losses, reduction, weight=None):
     return dy.expand(losses.shape)
 
 
+def alike(a, b):
+    """Whether two tensors have one shape and one dtype."""
+    return a.shape == b.shape and a.dtype == b.dtype
+
+
 def mse_samples(make):
     yield sample(make(2, 3), make(2, 3))
     yield sample(make(2, 3), make(2, 3), reduction="sum")
@@ -47,6 +52,8 @@ def mse_loss(input, target, size_average=None, reduce=None, reduction="mean", we
     With weights the mean is the weighted one, Σ w(x − t)² / Σ w.
     """
     reduction = spelled_reduction(size_average, reduce, reduction)
+    if target.dtype == torch.bool:
+        target = target.to(input.dtype)
     error = input - target
     if weight is not None:
         y = reduced(weight * error * error, reduction, weight)
@@ -67,7 +74,7 @@ def mse_loss(input, target, size_average=None, reduce=None, reduction="mean", we
             dy = weight * dy
         dinput = 2 * error * dy
         dtarget = -dinput
-        if not input.shape == target.shape == error.shape or input.dtype != target.dtype:
+        if not (alike(input, dinput) and alike(target, dinput)):
             dinput = unbroadcast(dinput, input)
             dtarget = unbroadcast(dtarget, target)
         return dinput, dtarget, None, None, None, dweight
@@ -169,7 +176,8 @@ def distribution_entropy(input, target, weight, reduction, label_smoothing):
         dweight = None
         if weight is not None:
             dw = -smoothed * log_p * dlosses
-            dweight = unbroadcast(dw, along(weight, input, dim)).reshape(weight.shape)
+            dw = dw.sum_to_size(along(weight, input, dim).shape)
+            dweight = unbroadcast(dw.reshape(weight.shape), weight)
         p = log_p.exp()
         dinput = unbroadcast(dlosses * (p * q.sum(dim, keepdim=True) - q), input)
         return dinput, dtarget, dweight

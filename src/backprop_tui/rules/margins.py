@@ -105,9 +105,11 @@ def cosine_embedding_loss(
         dalike = torch.where(target == 1, dlosses, 0)
         dapart = torch.where((target == -1) & (score >= margin), dlosses, 0)
         dcosine = (dapart - dalike).unsqueeze(dim)
-        dinput1 = dcosine * (input2 / lengths - cosine * input1 / square1)
-        dinput2 = dcosine * (input1 / lengths - cosine * input2 / square2)
-        return unbroadcast(dinput1, input1), unbroadcast(dinput2, input2)
+        radial1 = unbroadcast(dcosine * cosine * input1 / square1, input1)
+        radial2 = unbroadcast(dcosine * cosine * input2 / square2, input2)
+        dinput1 = unbroadcast(dcosine * input2 / lengths, input1) - radial1
+        dinput2 = unbroadcast(dcosine * input1 / lengths, input2) - radial2
+        return dinput1, dinput2
 
     return y, backward
 

@@ -87,7 +87,10 @@ def copysign(input, other):
 
 @rule(*spellings("ldexp"), samples=tensor_pairs)
 def ldexp(input, other):
-    """y = a·2ᵇ: ∂y/∂a = 2ᵇ, ∂y/∂b = y·ln 2."""
+    """y = a·2ᵇ: ∂y/∂a = 2ᵇ, ∂y/∂b = y·ln 2.
+
+    Autograd is wrong here where b is a negative integer (torch 2.13): its 2ᵇ is an integer too, 0.
+    """
     y = torch.ldexp(input, other)
 
     def backward(dy):

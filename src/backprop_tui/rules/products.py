@@ -105,9 +105,9 @@ def kron(input, other):
 
     def backward(dy):
         dproduct = dy.reshape(product.shape)
-        dinput = unbroadcast(dproduct * b_turns, a_turns).reshape(input.shape)
-        dother = unbroadcast(dproduct * a_turns, b_turns).reshape(other.shape)
-        return dinput, dother
+        dinput = (dproduct * b_turns).sum_to_size(a_turns.shape).reshape(input.shape)
+        dother = (dproduct * a_turns).sum_to_size(b_turns.shape).reshape(other.shape)
+        return unbroadcast(dinput, input), unbroadcast(dother, other)
 
     return y, backward
 

@@ -136,7 +136,7 @@ def lstm_cell(input, hx, w_ih, w_hh, b_ih=None, b_hh=None):
         da = torch.cat([di, df, dg, do], -1)
         dinput = da @ w_ih
         dh_before = da @ w_hh
-        dc_before = unbroadcast(dc * f, c)
+        dc_before = dc * f
         dw_ih, db_ih = affine_weights(da, input, b_ih)
         dw_hh, db_hh = affine_weights(da, h, b_hh)
         return dinput, [dh_before, dc_before], dw_ih, dw_hh, db_ih, db_hh

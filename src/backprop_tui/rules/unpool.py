@@ -165,7 +165,7 @@ def extreme_sizes(input, norm_type, kernel_size, stride, ceil_mode, n):
     y = toward * size
 
     def backward(dy):
-        dinput = pool_backward(dy) * input.sgn()
+        dinput = pool_backward(dy) * input.sgn().conj()
         return dinput
 
     return y, backward
