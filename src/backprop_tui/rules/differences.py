@@ -74,7 +74,7 @@ def gradient(input, *, spacing=1, dim=None, edge_order=1):
             spread = [step] if points else step
             D = torch.gradient(unit, spacing=spread, dim=0, edge_order=edge_order)[0]
             dinput = dinput + (dslope @ D).movedim(-1, along)
-            x = input.movedim(along, -1)
+            x = input.movedim(along, -1).to(dslope.dtype)
             dpoints = points_cotangent(x, step, dslope, edge_order) if points else None
             dspacing.append(dpoints if dpoints is None else unbroadcast(dpoints, step))
         dinput = unbroadcast(dinput, input)

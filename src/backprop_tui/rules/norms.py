@@ -154,9 +154,11 @@ def pairwise_distance(x1, x2, p=2.0, eps=1e-6, keepdim=False):
 def cosine_similarity(x1, x2, dim=1, eps=1e-8):
     """The cosine of the angle between a and b: y = â·b̂ of the two normalized.
 
-    With lengths as they are, ∂y/∂a = (b̂ − y·â)/‖a‖.
+    With lengths as they are, ∂y/∂a = (b̂ − y·â)/‖a‖. Below ε a length counts as ε, but receives a
+    cotangent as if it were not held there, as in PyTorch.
     """
-    a, b = torch.broadcast_tensors(x1, x2)
+    dtype = torch.result_type(x1, x2)
+    a, b = torch.broadcast_tensors(x1.to(dtype), x2.to(dtype))
     length1 = torch.linalg.vector_norm(a, dim=dim, keepdim=True)
     length2 = torch.linalg.vector_norm(b, dim=dim, keepdim=True)
     safe1 = length1.clamp(min=eps)
@@ -168,8 +170,8 @@ def cosine_similarity(x1, x2, dim=1, eps=1e-8):
     def backward(dy):
         dy = dy.unsqueeze(dim)
         cosine = (unit1 * unit2).sum(dim, keepdim=True)
-        radial1 = torch.where(length1 >= eps, cosine, 0) * unit1
-        radial2 = torch.where(length2 >= eps, cosine, 0) * unit2
+        radial1 = cosine * torch.where(length1 > 0, a / length1, 0)
+        radial2 = cosine * torch.where(length2 > 0, b / length2, 0)
         dx1 = unbroadcast(dy * (unit2 - radial1) / safe1, x1)
         dx2 = unbroadcast(dy * (unit1 - radial2) / safe2, x2)
         return dx1, dx2
