@@ -94,7 +94,8 @@ def rdiv(input, other):
     y = other / input
 
     def backward(dy):
-        dinput = (-dy * other).sum_to_size(input.shape) / (input * input)
+        slope = (-dy * other).sum_to_size(input.shape) / (input * input)
+        dinput = unbroadcast(slope, input)
         dother = unbroadcast(dy / input, other)
         return dinput, dother
 

@@ -77,8 +77,10 @@ def gradient(input, *, spacing=1, dim=None, edge_order=1):
             x = input.movedim(along, -1).to(dslope.dtype)
             dpoints = points_cotangent(x, step, dslope, edge_order) if points else None
             dspacing.append(dpoints if dpoints is None else unbroadcast(dpoints, step))
-        dinput = unbroadcast(dinput, input)
-        return dinput, dspacing if isinstance(spacing, list | tuple) else None
+        return (
+            unbroadcast(dinput, input),
+            dspacing if isinstance(spacing, list | tuple) else None,
+        )
 
     return y, backward
 

@@ -105,11 +105,11 @@ def cosine_embedding_loss(
         dalike = torch.where(target == 1, dlosses, 0)
         dapart = torch.where((target == -1) & (score >= margin), dlosses, 0)
         dcosine = (dapart - dalike).unsqueeze(dim)
-        radial1 = unbroadcast(dcosine * cosine * input1 / square1, input1)
-        radial2 = unbroadcast(dcosine * cosine * input2 / square2, input2)
-        dinput1 = unbroadcast(dcosine * input2 / lengths, input1) - radial1
-        dinput2 = unbroadcast(dcosine * input1 / lengths, input2) - radial2
-        return dinput1, dinput2
+        across1 = (dcosine * input2 / lengths).sum_to_size(input1.shape)
+        across2 = (dcosine * input1 / lengths).sum_to_size(input2.shape)
+        radial1 = (dcosine * cosine * input1 / square1).sum_to_size(input1.shape)
+        radial2 = (dcosine * cosine * input2 / square2).sum_to_size(input2.shape)
+        return unbroadcast(across1 - radial1, input1), unbroadcast(across2 - radial2, input2)
 
     return y, backward
 

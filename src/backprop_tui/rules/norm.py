@@ -14,6 +14,7 @@ import math
 import torch
 import torch.nn.functional as F
 
+from .broadcast import as_dtype, unbroadcast
 from .registry import rule, sample
 
 
@@ -82,19 +83,20 @@ def rms_norm(input, normalized_shape, weight=None, eps=None):
     normalized = input * scale
     y = normalized
     if weight is not None:
-        y = y * weight
+        y = as_dtype(y * weight, input.dtype)
 
     def backward(dy):
         dweight = None
         dnormalized = dy
         overlap = dy * normalized
         if weight is not None:
-            dweight = overlap.sum_to_size(weight.shape)
+            dweight = unbroadcast(overlap, weight)
             dnormalized = dy * weight
             overlap = overlap * weight
         stretch = overlap.mean(dims, keepdim=True)
         dinput = torch.addcmul(dnormalized, normalized, stretch, value=-1)
         dinput *= scale
+        dinput = as_dtype(dinput, input.dtype)
         return dinput, None, dweight
 
     return y, backward

@@ -105,7 +105,7 @@ def index_reduce(input, dim, index, source, reduce, *, include_self=True):
     """As scatter_reduce, of whole slices: all elements of a slice have one index."""
     x = input.reshape(1) if input.dim() == 0 else input
     src = source.reshape(1) if source.dim() == 0 else source
-    spread = [len(index) if d == dim % src.dim() else 1 for d in range(src.dim())]
+    spread = [index.numel() if d == dim % src.dim() else 1 for d in range(src.dim())]
     places = index.reshape(spread).expand_as(src)
     reduced, scatter_backward = scatter_reduce(
         x, dim, places, src, reduce, include_self=include_self
