@@ -128,6 +128,13 @@ def test_a_patch_hands_over_the_original_and_is_undone_by_an_error():
     assert nn.Module.eval is original
 
 
+def test_a_backward_from_several_roots_is_seen_by_the_modes():
+    roots = [torch.ones((), requires_grad=True) * 2 for _ in range(2)]
+    with private.patched(*private.asking()), Seeing() as mode:
+        torch.autograd.backward(roots)
+    assert mode.seen == ["backward"]
+
+
 def test_a_run_of_the_engine_is_observed():
     runs = []
 

@@ -182,6 +182,22 @@ def patched(*patches: Patch) -> Iterator[None]:
             observers.pop()
 
 
+def asking() -> Iterator[Patch]:
+    """The patch by which ``torch.autograd.backward`` asks the modes, as it later does itself."""
+    backward = torch.autograd.backward
+    if "has_torch_function" in backward.__code__.co_names:
+        return
+
+    def ask(run: Any, tensors: Any, *args: Any, **kwargs: Any) -> None:
+        given = (tensors,) if isinstance(tensors, Tensor) else tuple(tensors)
+        if torch.overrides.has_torch_function(given):
+            torch.overrides.handle_torch_function(run, given, tensors, *args, **kwargs)
+        else:
+            run(tensors, *args, **kwargs)
+
+    yield torch.autograd, "backward", ask
+
+
 @functools.lru_cache(maxsize=256)
 def _stand_in(original: Callable[..., Any]) -> tuple[Callable[..., Any], list[Callable[..., Any]]]:
     """What takes the place of a function, made once, and whom it tells: the last of them."""

@@ -29,7 +29,7 @@ from .frames import source
 from .garbage import seldom_collected
 from .modules import Modules
 from .ops import Where
-from .private import function_applied, guardless, patched, transforming, unseen
+from .private import asking, function_applied, guardless, patched, transforming, unseen
 from .rules import registry
 from .tape import Scope, Tape, tensors
 from .taping import Taping
@@ -98,7 +98,8 @@ class Recorder(TrainingEvents, TorchFunctionMode):
         if "torch._dynamo" in sys.modules:  # loading it takes seconds, and torch.compile does it
             enter(torch.compiler.set_stance("force_eager"))
         enter(function_applied(self._custom))
-        enter(patched((torch, "compile", self._compile), *self._training_patches()))
+        compile_patch = (torch, "compile", self._compile)
+        enter(patched(compile_patch, *asking(), *self._training_patches()))
         enter(self._hooks())
 
     @contextmanager
