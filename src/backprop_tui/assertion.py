@@ -12,7 +12,7 @@ from torch import Tensor
 from .api import Tape
 from .capsule import write_faults
 from .compare import Verdict
-from .gradients import below
+from .completeness import below
 from .recorder import Recorder
 from .report import Report
 from .tape import map_tensors, tensors

@@ -62,7 +62,8 @@ class Chain:
         visit = visit or lean_visit(self._backward, op, self._convert)
         # A witness that came from torch itself would speak for torch.
         stand_in = self._convert is same
-        _carry(self._tape, self.derivation, visit, call, self._rounding, stand_in=stand_in)
+        pull_back(visit, self.derivation.cotangents, stand_in=stand_in)
+        _carry(self._tape, self._backward, self.derivation, visit, self._convert, self._rounding)
         return visit
 
     def complete(self, value: int) -> Tensor | None:
@@ -89,7 +90,7 @@ def derive(
         chain = Chain(tape, backward, convert=convert, rounding=rounding, given=given)
         for op in reversed(tape.ops[: backward.after]):
             chain.step(op)
-        for value in backward.replaced:
+        for value in backward.replaced | backward.entered:
             chain.complete(value)
         return chain.derivation
 
@@ -109,8 +110,9 @@ def derive_by_lines(
         for visit in reversed(visits):
             _take_over(derivation, backward, visit.op.results, same)
             if _reached(visit.op, derivation.cotangents):
-                _carry(tape, derivation, visit, run)
-        _take_over(derivation, backward, backward.replaced, same)
+                pull_back(visit, derivation.cotangents, run)
+                _carry(tape, backward, derivation, visit)
+        _take_over(derivation, backward, backward.replaced | backward.entered, same)
         return derivation
 
 
@@ -148,9 +150,13 @@ def _start(derivation: Derivation, backward: Backward, convert: Convert) -> None
 def _take_over(
     derivation: Derivation, backward: Backward, values: Iterable[int], convert: Convert
 ) -> None:
-    """Where a user's hook replaced a gradient, go on from what it gave: no rule knows why."""
+    """Go on from autograd's gradient where no rule knows why it is what it is.
+
+    A hook of the user's replaced it, or some of it came from what the recorder did not see.
+    """
     for value in values:
-        if value in backward.replaced and value in backward.cotangents:
+        given = value in backward.replaced or value in backward.entered
+        if given and value in backward.cotangents:
             derivation.cotangents[value] = convert(backward.cotangents[value])
             derivation.unruled.add(value)
 
@@ -162,22 +168,32 @@ def _reached(op: Op, cotangents: Mapping[int, Tensor]) -> bool:
 
 def _carry(
     tape: Tape,
+    backward: Backward,
     derivation: Derivation,
     visit: Visit,
-    run: Run,
+    convert: Convert = same,
     rounding: Convert = same,
-    *,
-    stand_in: bool = True,
 ) -> None:
-    """One op's backward, and its answers added to the cotangents of its inputs."""
+    """The answers of one op's backward, added to the cotangents of its inputs."""
     op = visit.op
-    pull_back(visit, derivation.cotangents, run, stand_in=stand_in)
+    if not visit.outgoing:
+        visit.outgoing = tuple(_as_recorded(backward, op, convert))
     unruled = visit.backward is None or not derivation.unruled.isdisjoint(op.results)
     for value, cotangent in zip(op.inputs, visit.outgoing, strict=True):
         if cotangent is not None and tape.values[value].requires_grad:
             _accumulate(derivation.cotangents, value, rounding(cotangent))
             if unruled:
                 derivation.unruled.add(value)
+
+
+def _as_recorded(backward: Backward, op: Op, convert: Convert) -> Iterator[Tensor | None]:
+    """What autograd had of an op that cannot be run a second time, for each of its inputs."""
+    for position, value in enumerate(op.inputs):
+        given = backward.contributions.get((op.index, value))
+        if given is None and value not in backward.shared:
+            given = backward.cotangents.get(value)
+        again = value in op.inputs[:position]
+        yield None if given is None or again else convert(given)
 
 
 def _accumulate(cotangents: dict[int, Tensor], value: int, cotangent: Tensor) -> None:

@@ -56,7 +56,7 @@ def vjp_as_it_can(
 ) -> list[Tensor | None]:
     """The same of an op that may work in its own dtype only: then that is what it is asked in.
 
-    All None for one that cannot be run a second time.
+    Empty for one that cannot be run a second time.
     """
     own = [grad.to(output.dtype) for grad, output in zip(incoming, op.outputs, strict=True)]
     inputs = list(tensors(arguments))
@@ -67,7 +67,7 @@ def vjp_as_it_can(
             continue
         pairs = zip(answers, inputs, strict=True)
         return [None if answer is None else answer.to(like.dtype) for answer, like in pairs]
-    return [None] * len(inputs)
+    return []
 
 
 def _alone() -> AbstractContextManager[None]:

@@ -12,9 +12,10 @@ from typing import Any, TypeVar
 import torch
 from torch import Tensor
 
+from .completeness import audit, below
 from .graph import Graph
-from .identity import Edge, Identities, edge_of, gathers
-from .private import sequence_number, snapshot_unseen, unseen
+from .identity import Edge, Identities
+from .private import graph_task, snapshot_unseen, unseen
 from .rules.implicit import write_through
 from .tape import Op
 from .windows import share_out, written_through
@@ -28,6 +29,7 @@ class Captured:
     contributions: dict[tuple[int, int], Tensor] = field(default_factory=dict)
     shared: frozenset[int] = frozenset()
     unseen: tuple[str, ...] = ()
+    entered: frozenset[int] = frozenset()
 
 
 @contextmanager
@@ -51,16 +53,21 @@ def capture(
     by_node = identities.met(nodes)
     ops = graph.made(value for values in by_node.values() for value in values.values())
     stages = set(_stages(ops, identities))
-    shared = frozenset(graph.shared.union(hooked, stages, seeds if len(seeds) > 1 else ()))
-    again = {edge[0] for op in ops if op.implicit and (edge := identities.edge(op.results[0]))}
-    captured = Captured(shared=shared, unseen=tuple(_unseen(nodes - again, graph)))
+    strange = audit(nodes, by_node, graph)
+    several = seeds if len(seeds) > 1 else ()
+    shared = frozenset(graph.shared.union(hooked, stages, strange.entered, several))
+    names = tuple(node.name() for node in strange.nodes)
+    captured = Captured(shared=shared, unseen=names, entered=strange.entered)
+    this = _Pass()
     handles = [
-        node.register_prehook(_whole(values, captured.cotangents))
+        node.register_prehook(_whole(values, captured.cotangents, this))
         for node, values in by_node.items()
     ]
     parts = _shared_inputs(ops, graph, identities, shared)
     handles += [
-        node.register_hook(_parts(slots, captured.contributions)) for node, slots in parts.items()
+        node.register_hook(_parts(slots, captured.contributions, this))
+        for node, slots in parts.items()
+        if node not in strange.mixed
     ]
     try:
         yield captured
@@ -78,33 +85,35 @@ def capture(
     share_out(graph, identities, captured.cotangents, captured.contributions, shared)
 
 
-def below(roots: Sequence[Tensor]) -> set[Any]:
-    """The nodes of autograd's graph that a backward pass from `roots` may come to."""
-    pending = [edge[0] for root in roots if (edge := edge_of(root))]
-    found = set(pending)
-    while pending:
-        for below, _ in pending.pop().next_functions:
-            if below is not None and below not in found:
-                found.add(below)
-                pending.append(below)
-    return found
-
-
-def _unseen(nodes: Iterable[Any], graph: Graph) -> Iterator[str]:
-    """The nodes that were made while no call of the tape's ran."""
-    for node in nodes:
-        if not graph.spans(sequence_number(node)) and not gathers(node):
-            yield node.name()
-
-
 def dense(grad: Tensor) -> Tensor:
     """A snapshot of a gradient; a sparse one, as an embedding may give, with its zeros."""
     whole = grad.layout is torch.strided or grad.layout is torch.jagged
     return snapshot_unseen(grad) if whole else grad.detach().to_dense()
 
 
-def _whole(values: Mapping[int, int], cotangents: dict[int, Tensor]) -> Callable[[Any], None]:
+class _Pass:
+    """Tells a backward pass from others that run inside it, as a reentrant checkpoint's does.
+
+    A parameter has one node for all of them. The pass that comes to a hook first is the outermost.
+    """
+
+    def __init__(self) -> None:
+        self._task: int | None = None
+
+    def others(self) -> bool:
+        """Whether what runs now is another one."""
+        task = graph_task()
+        if self._task is None:
+            self._task = task
+        return task != self._task
+
+
+def _whole(
+    values: Mapping[int, int], cotangents: dict[int, Tensor], this: _Pass
+) -> Callable[[Any], None]:
     def prehook(grads: tuple[Tensor | None, ...]) -> None:
+        if this.others():
+            return
         with unseen():
             for number, value in values.items():
                 if number < len(grads) and (grad := grads[number]) is not None:
@@ -118,9 +127,11 @@ End = TypeVar("End")
 
 
 def _parts(
-    slots: Slots, contributions: dict[tuple[int, int], Tensor]
+    slots: Slots, contributions: dict[tuple[int, int], Tensor], this: _Pass
 ) -> Callable[[Any, Any], None]:
     def hook(grad_inputs: tuple[Tensor | None, ...], grad_outputs: Any) -> None:
+        if this.others():
+            return
         for position, key in slots:
             grad = grad_inputs[position]
             if grad is not None:

@@ -131,14 +131,17 @@ class Identities:
     def met(self, nodes: Iterable[Any]) -> dict[Any, Mapping[int, int]]:
         """The values that leave nodes of autograd's graph, by node and number of the output.
 
-        From here on leaves are known by the nodes that gather their gradients, as well.
+        From here on leaves are known by the nodes that gather their gradients, as well, and
+        those that no op has read are values: they get a gradient, too.
         """
         found: dict[Any, Mapping[int, int]] = {}
         for node in nodes:
             if node not in self._outputs and gathers(node):
-                index = self._known.get((None, id(node.variable)))
-                if index is not None:
-                    self._leads(index, (node, 0))
+                leaf = (None, id(node.variable))
+                index = self._known.get(leaf)
+                if index is None:
+                    index = self.add(node.variable, leaf, leaf=True)
+                self._leads(index, (node, 0))
             if (values := self._outputs.get(node)) is not None:
                 found[node] = values
         return found

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -55,6 +56,8 @@ class Judged:
         found = self.chained.get(value)
         if found is None:
             return unchecked()
+        if value not in self.derivation.cotangents:
+            return Comparison(found.verdict, *4 * (math.nan,), worst=(), nonfinite=0)
         if value not in self._figures:
             manual, autograd = self.derivation.cotangents[value], self.backward.cotangents[value]
             figures = differences(manual, autograd)
@@ -133,6 +136,8 @@ class Judging:
             return False
         for value, trial in self._suspects.items():
             self._close(value, trial.standing())
+        for value in set(self._backward.cotangents) - set(self._chained):
+            self._chained[value] = Standing(Verdict.UNVERIFIED, math.nan)
         self.finished = True
         return True
 

@@ -94,6 +94,12 @@ def sequence_number(node: Any) -> int:
     return number
 
 
+def graph_task() -> int:
+    """The number of the backward pass that runs in this thread, the innermost one."""
+    number: int = torch._C._current_graph_task_id()
+    return number
+
+
 class _Guardless(dict[str, Any]):
     """A module's globals in which no argument ever claims to override torch functions."""
 

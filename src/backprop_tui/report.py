@@ -242,12 +242,17 @@ def table(step: Step, number: int) -> Table:
     for heading in ("ρ", "max abs", "max rel", "ulps"):
         grid.add_column(heading, justify="right", no_wrap=True)
     for row in step.parameters[:_SHOWN]:
-        figures = [f"{item:.2g}" for item in (row.rho, row.max_abs, row.max_rel, row.ulps)]
+        figures = map(_figure, (row.rho, row.max_abs, row.max_rel, row.ulps))
         shape = "×".join(map(str, row.shape)) or "scalar"
         grid.add_row(Text(row.name), shape, badge(row.verdict, row.nonfinite), *figures)
     if len(step.parameters) > _SHOWN:
         grid.add_row(f"… {len(step.parameters) - _SHOWN} more")
     return grid
+
+
+def _figure(number: float) -> str:
+    """In two digits; nothing where there was nothing to compare."""
+    return "" if math.isnan(number) else f"{number:.2g}"
 
 
 def update_table(rows: Sequence[UpdateRow]) -> Iterator[Table]:
@@ -300,6 +305,10 @@ def summary(report: Report) -> Iterator[Text]:
         yield Text(f"a rule failed: {failure}", "red")
     if coverage.unseen:
         yield Text(f"unseen by the recorder: {', '.join(coverage.unseen)}", "yellow")
+        yield Text(
+            "    What came through these is autograd's own and not verified. They were made before "
+            "the recording, in another thread, by TorchScript, torch.func or create_graph=True."
+        )
     if report.warning:
         yield Text(report.warning)
     for finding in report.findings:

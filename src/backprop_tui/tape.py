@@ -130,6 +130,7 @@ class Backward:
         creates_graph: whether the pass itself can be differentiated.
         source: where the program called it.
         unseen: nodes of autograd's graph that no op on the tape made.
+        entered: the values that a gradient came to straight from such a node.
     """
 
     roots: tuple[int, ...]
@@ -143,6 +144,7 @@ class Backward:
     leftover: Mapping[int, Tensor] = field(default_factory=dict)
     creates_graph: bool = False
     source: Source | None = None
+    entered: frozenset[int] = frozenset()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
