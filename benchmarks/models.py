@@ -75,6 +75,38 @@ def resnet18() -> Case:
     return Case(ResNet18(), lambda f, x, y: F.cross_entropy(f(x), y), (x, y))
 
 
+class Cell(nn.Module):
+    """A small recurrent cell of five ops."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.gate, self.out = nn.Linear(2, 2), nn.Linear(2, 2)
+
+    def forward(self, h: Tensor) -> Tensor:
+        gate = torch.sigmoid(self.gate(h))
+        return torch.tanh(self.out(gate * h))
+
+
+class Chain(nn.Module):
+    """A hundred cells one after the other, again and again."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.cells = nn.ModuleList(Cell() for _ in range(100))
+
+    def forward(self, h: Tensor, rounds: int) -> Tensor:
+        for _ in range(rounds):
+            for cell in self.cells:
+                h = cell(h)
+        return h
+
+
+def chain(ops: int) -> Case:
+    """A long tape of small ops under modules."""
+    rounds = ops // 500
+    return Case(Chain(), lambda f, h: f(h, rounds).sum(), (torch.randn(1, 2),))
+
+
 CASES: dict[str, Callable[[], Case]] = {
     "tiny MLP 128×3": lambda: mlp(128, 3, 128),
     "MLP 1024×8": lambda: mlp(1024, 8, 64),

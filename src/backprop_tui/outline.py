@@ -4,26 +4,22 @@ from __future__ import annotations
 
 import functools
 import math
-import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
 
 from torch import Tensor
 
-from .compare import Comparison, unchecked
+from .compare import Verdict, unchecked
 from .formula import shape_text
 from .judge import Judged
-from .rules import registry
-from .steps import Given, Gradient, Group, Heading, Step, Twin
-from .tape import Backward, Op, Tape, Value, tensors
-from .torch_formulas import telling
+from .steps import Given, Gradient, Group, Heading, Step
+from .tape import Backward, Op, Scope, Tape, Value
 from .update_phase import UpdatePhase
 from .variables import computing, leaf_contents, leaf_names, variables
+from .wording import CotangentStep, JudgedGroup, JudgedTwin, OpGroup, OpStep, identifier, within
 
 CONTAINERS = ("ModuleList", "ModuleDict")
 """Modules that are never called, and so are no heading."""
-INFIX = {"add": "+", "sub": "−", "mul": "∘", "div": "/", "matmul": "·"}
 
 
 class Outline:
@@ -35,13 +31,13 @@ class Outline:
         self.names = leaf_names(tape)
         self._tape, self._backward = tape, backward
         self._variables = variables(tape)
-        self._modules: dict[str, tuple[Heading, ...]] = {}
+        self._headings: dict[tuple[str, tuple[Scope, ...]], tuple[Heading, ...]] = {}
         ops = computing(tape, backward)
         inside = [op.index for op in ops if op.module]
         loss_from = max(inside, default=len(ops)) + 1
         for op in ops:
             self._forward(op, "forward" if op.index < loss_from else "loss")
-        self.forward_steps, self._forward_groups = len(self.steps), len(self.groups)
+        self.forward_steps = len(self.steps)
 
     def given(self) -> tuple[Given, ...]:
         """The leaves."""
@@ -73,15 +69,16 @@ class Outline:
 
     def way_back(self, judged: Judged) -> None:
         """Append what is judged, in place of what was appended before."""
-        del self.steps[self.forward_steps :], self.groups[self._forward_groups :]
+        del self.steps[self.forward_steps :], self.groups[self.forward_steps :]
         self._seed(judged)
         back = _WayBack(self._tape, judged, self.names)
+        alone = {verdict: replace(unchecked(), verdict=verdict) for verdict in Verdict}
         for op in reversed(judged.ops):
-            isolated = replace(unchecked(), verdict=judged.isolated[op.index])
-            steps = back.steps(op, len(self.steps), len(self.groups))
-            if failure := judged.failures.get(op.index):
-                steps = [replace(step, note=f"Its rule failed: {failure}") for step in steps]
-            self._place(op, "backward", steps, isolated, failed=bool(failure))
+            index, first = len(self.groups), len(self.steps)
+            self.steps += back.steps(op, first, index)
+            numbers = tuple(range(first, len(self.steps)))
+            isolated, failed = alone[judged.isolated[op.index]], op.index in judged.failures
+            self.groups.append(JudgedGroup(index, op, numbers, self._under(op), isolated, failed))
 
     def updates(self) -> None:
         """Append what became of the parameters."""
@@ -101,26 +98,12 @@ class Outline:
         """One op, one step: what torch computed."""
         if not op.results:
             return
-        name = self._variables.get(op.index) or f"x{len(self.steps) + 1}"
+        index = len(self.steps)
+        name = self._variables.get(op.index) or f"x{index + 1}"
         for position, value in enumerate(op.results):
             self.names.setdefault(value, f"{name}_{position}" if position else name)
-        reads = [self.names[value] for value in op.inputs]
-        shapes = ", ".join(map(shape_text, tensors((op.args, op.kwargs))))
-        output = op.outputs[0]
-        step = Step(
-            index=len(self.steps),
-            phase=phase,
-            group=len(self.groups),
-            layer=op.module,
-            name=identifier(name),
-            label=name,
-            value=output,
-            formula=f"{name} = {call(op, [within(read, op.module) for read in reads])}",
-            algebra=f"{shapes} → {shape_text(output)}",
-            reads=tuple(map(identifier, reads)),
-            operands=(*tensors((op.args, op.kwargs)), *op.args, *op.kwargs.values()),
-        )
-        self._place(op, phase, [step], None)
+        self.steps.append(OpStep(index, phase, op, name, self.names))
+        self.groups.append(OpGroup(index, phase, op, (index,), self._under(op)))
 
     def _seed(self, judged: Judged) -> None:
         """What the program differentiated, and what it began with: dL/dL = 1."""
@@ -148,38 +131,13 @@ class Outline:
             Group(len(self.groups), "backward", "", title, "seed", None, source, "", None, steps)
         )
 
-    def _place(
-        self,
-        op: Op,
-        phase: str,
-        steps: list[Step],
-        isolated: Comparison | None,
-        failed: bool = False,
-    ) -> None:
-        rule = None if failed else registry.find(op.function)
-        self.steps += steps
-        self.groups.append(
-            Group(
-                index=len(self.groups),
-                phase=phase,
-                layer=op.module,
-                title=f"{op.module} {op.name}".lstrip(),
-                op=op.name,
-                rule=rule.name if rule else None,
-                source=(op.source.file, op.source.line) if op.source else None,
-                node=telling(op) if phase == "backward" else "",
-                isolated=isolated,
-                steps=tuple(step.index for step in steps),
-                headings=self._headings(op),
-                call=op.index,
-            )
-        )
-
-    def _headings(self, op: Op) -> tuple[Heading, ...]:
-        if op.module not in self._modules:
-            self._modules[op.module] = modules(self._tape, op.module)
-        calls = (Heading(f"{scope.name}:{scope.call}", scope.name) for scope in op.scope)
-        return (*self._modules[op.module], *calls)
+    def _under(self, op: Op) -> tuple[Heading, ...]:
+        """The headings that an op stands under."""
+        place = op.module, op.scope
+        if place not in self._headings:
+            calls = (Heading(f"{scope.name}:{scope.call}", scope.name) for scope in op.scope)
+            self._headings[place] = (*modules(self._tape, op.module), *calls)
+        return self._headings[place]
 
 
 class _WayBack:
@@ -202,36 +160,28 @@ class _WayBack:
 
     def steps(self, op: Op, first: int, group: int) -> list[Step]:
         """One step for each input that a cotangent reaches."""
-        incoming = [self._names[value] for value in op.results]
         found: list[Step] = []
+        failure = self._judged.failures.get(op.index)
+        note = f"Its rule failed: {failure}" if failure else ""
         for value in dict.fromkeys(op.inputs):
             whole = self._last[value] == op.index
             manual = self._cotangent(op, value, whole)
             if manual is None:
                 continue
-            generic = self._names[value]
-            shares = self._shares.setdefault(value, [])
-            given = ", ".join(f"d{within(name, op.module)}" for name in incoming)
-            terms = [f"{op.name}′({given})", *(shares if whole else ())]
-            suffix = "" if whole else f"_via{op.index}"
-            label = f"d{generic}{suffix}"
-            found.append(
-                Step(
-                    index=first + len(found),
-                    phase="backward",
-                    group=group,
-                    layer=op.module,
-                    name=identifier(label),
-                    label=label,
-                    value=manual,
-                    formula=f"d{within(generic, op.module)}{suffix} = {' + '.join(terms)}",
-                    algebra=shape_text(manual),
-                    reads=tuple(identifier(f"d{name}") for name in incoming)
-                    + tuple(map(identifier, terms[1:])),
-                    twin=self._twin(value) if whole else None,
-                )
+            step = CotangentStep(
+                first + len(found),
+                group,
+                op,
+                self._names[value],
+                manual,
+                self._shares.get(value, ()) if whole else None,
+                self._twin(value) if whole else None,
+                self._names,
+                note,
             )
-            shares.append(label)
+            found.append(step)
+            if not whole:
+                self._shares.setdefault(value, []).append(step.label)
         return found
 
     def _cotangent(self, op: Op, value: int, whole: bool) -> Tensor | None:
@@ -242,48 +192,10 @@ class _WayBack:
             return self._judged.derivation.cotangents.get(value)
         return self._judged.shares.get((op.index, value))
 
-    def _twin(self, value: int) -> Twin | None:
-        autograd = self._judged.backward.cotangents.get(value)
-        if autograd is None:
+    def _twin(self, value: int) -> JudgedTwin | None:
+        if value not in self._judged.backward.cotangents:
             return None
-        path, name = self._tape.values[value].name, self._names[value]
-        label = f'grad["{path}"]' if path else f"dL/d{name}"
-        return Twin(label, path, autograd, self._judged.comparison(value))
-
-
-def within(name: str, module: str) -> str:
-    """A name as the module that it belongs to says it: "weight"."""
-    return name.removeprefix(f"{module}.") if module else name
-
-
-def identifier(label: str) -> str:
-    """A label as the REPL binds it."""
-    return label if label.isidentifier() else re.sub(r"\W", "_", label)
-
-
-def call(op: Op, names: Iterable[str]) -> str:
-    """What an op does, its tensors by these names: "linear(x1, weight)", "x1 + x2", "2 ∘ x1"."""
-    left = iter(names)
-    said = [_said(argument, left) for argument in op.args]
-    if op.name in INFIX and len(said) == 2 and not op.kwargs:
-        return f"{said[0]} {INFIX[op.name]} {said[1]}"
-    if op.name == "__getitem__":
-        return f"{said[0]}[{said[1].strip('()')}]"
-    said += [f"{name}={_said(argument, left)}" for name, argument in op.kwargs.items()]
-    return f"{op.name}({', '.join(said)})"
-
-
-def _said(argument: Any, names: Iterator[str]) -> str:
-    if isinstance(argument, Tensor):
-        return next(names)
-    if isinstance(argument, (tuple, list)):
-        return f"({', '.join(_said(item, names) for item in argument)})"
-    if isinstance(argument, slice):
-        ends = (argument.start, argument.stop, argument.step)
-        return ":".join("" if end is None else str(end) for end in ends).removesuffix(":")
-    if isinstance(argument, float):
-        return f"{argument:g}"
-    return "…" if argument is Ellipsis else str(argument).removeprefix("torch.")
+        return JudgedTwin(self._judged, value, self._tape.values[value].name, self._names[value])
 
 
 def modules(tape: Tape, path: str) -> tuple[Heading, ...]:

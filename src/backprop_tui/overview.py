@@ -6,6 +6,7 @@ import math
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 from .alone import alone
 from .diagnose import Diagnosis
@@ -39,9 +40,8 @@ class Overview:
         self.tape, self._iteration, self._title = tape, iteration, title
         self._backward = tape.backwards[number] if tape.backwards else None
         self._outline = Outline(tape, self._backward)
-        self._judging = Judging(tape, self._backward) if self._backward is not None else None
         self._insides: OrderedDict[tuple[str, int], Trace] = OrderedDict()
-        self.trace = self._trace()
+        self.trace = self._trace(None, self._backward.after if self._backward is not None else 0)
 
     def judge(self, progress: Callable[[int, int], bool] = lambda done, total: True) -> Trace:
         """Derive and judge the way back, on from where it was left; the trace with it.
@@ -52,11 +52,17 @@ class Overview:
         judging = self._judging
         if judging is not None and not judging.finished:
             judging.run(lambda done: progress(done, judging.total))
-            self._outline.way_back(judging.judged())
+            judged = judging.judged()
+            self._outline.way_back(judged)
             if judging.finished:
                 self._outline.updates()
-            self.trace = self._trace()
+            self.trace = self._trace(judged, judging.total - judging.done)
         return self.trace
+
+    @cached_property
+    def _judging(self) -> Judging | None:
+        """Begun when it is asked for: whoever opens a tape does not wait for it."""
+        return None if self._backward is None else Judging(self.tape, self._backward)
 
     @property
     def judged(self) -> Judged | None:
@@ -110,9 +116,8 @@ class Overview:
             found[path] = self._outline.names[value]
         return found
 
-    def _trace(self) -> Trace:
-        outline, judging = self._outline, self._judging
-        judged = judging.judged() if judging is not None else None
+    def _trace(self, judged: Judged | None, pending: int) -> Trace:
+        outline = self._outline
         return Trace(
             title=self._title,
             iteration=self._iteration,
@@ -124,7 +129,7 @@ class Overview:
             gradients=outline.gradients(judged),
             autograd_at=outline.forward_steps,
             warning=ONLY_FORWARD if self._backward is None else "",
-            pending=judging.total - judging.done if judging is not None else 0,
+            pending=pending,
         )
 
 

@@ -32,6 +32,11 @@ class Twin:
     value: Tensor
     comparison: Comparison
 
+    @property
+    def verdict(self) -> Verdict:
+        """The comparison's, which may be known before its figures are."""
+        return self.comparison.verdict
+
 
 @dataclass(frozen=True)
 class Step:
@@ -172,11 +177,6 @@ class Trace:
     warning: str = ""
     pending: int = 0
     dimensions: tuple[tuple[str, str], ...] = ()
-
-    @property
-    def gradient_norms(self) -> dict[str, float]:
-        """Parameter name -> the 2-norm of autograd's gradient."""
-        return {item.name: float(item.value.norm()) for item in self.gradients}
 
     def worst(self, at: int | None = None) -> Verdict:
         """The worst verdict of the steps up to `at`, inclusive; of all without it."""

@@ -24,8 +24,7 @@ def computing(tape: Tape, backward: Backward | None) -> list[Op]:
         return list(tape.ops)
     needed, kept = set(backward.roots), []
     for op in reversed(tape.ops[: backward.after]):
-        made = set(op.results) - set(op.inputs)
-        if op.node or op.implicit or not made.isdisjoint(needed):
+        if op.node or op.implicit or not needed.isdisjoint(set(op.results) - set(op.inputs)):
             kept.append(op)
             needed.update(op.inputs)
     return kept[::-1]
@@ -41,6 +40,8 @@ def leaf_contents(tape: Tape, backward: Backward | None) -> dict[int, Tensor]:
     end = backward.after if backward is not None else len(tape.ops)
     begin = max((each.after for each in tape.backwards if each.after < end), default=0)
     for op in (*tape.ops[begin:end], *tape.ops[:begin]):
+        if not unread:
+            break
         if op.node and not unread.isdisjoint(op.inputs):
             read = dict(zip(op.inputs, tensors((op.args, op.kwargs)), strict=True))
             found.update((index, read[index]) for index in unread.intersection(read))
@@ -73,9 +74,10 @@ def variables(tape: Tape) -> Mapping[int, str]:
     found: dict[int, str] = {}
     used: Counter[str] = Counter(value.variable for value in tape.values if value.variable)
     for op, after in zip(tape.ops, (*tape.ops[1:], None), strict=True):
-        if op.source is None or (after is not None and after.source == op.source):
+        source = op.source
+        if source is None or (after is not None and after.source == source):
             continue
-        name = _assigned(linecache.getline(op.source.file, op.source.line), op.name, op.module)
+        name = _assigned(linecache.getline(source.file, source.line), op.name, op.module)
         if name:
             used[name] += 1
             found[op.index] = name if used[name] == 1 else f"{name}_{used[name]}"

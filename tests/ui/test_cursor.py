@@ -9,7 +9,7 @@ import torch
 
 from backprop_tui.compare import Comparison, Verdict
 from backprop_tui.steps import Given, Group, Step, Trace, Twin
-from backprop_tui.ui import cursor
+from backprop_tui.ui import cursor, kin, standing
 
 # phase, group, layer of each step: two layers, a loss, back through the two, an update.
 STEPS = [
@@ -109,36 +109,36 @@ def test_phase_progress_counts_within_the_phase() -> None:
 
 def test_faults_are_values_that_are_not_finite_and_verdicts_that_differ() -> None:
     trace = make({2: float("inf"), 3: float("nan")}, {5: Verdict.DIFFERENT, 6: Verdict.ROUNDING})
-    assert cursor.first_fault(trace) == (2, "inf in v2")
-    assert cursor.first_fault(make({3: float("nan")})) == (3, "NaN in v3")
-    assert cursor.first_fault(make(verdicts={5: Verdict.DIFFERENT})) == (5, "v5 ≠ t5")
-    assert cursor.first_fault(make(verdicts={6: Verdict.ROUNDING})) is None
+    assert standing.first_fault(trace) == (2, "inf in v2")
+    assert standing.first_fault(make({3: float("nan")})) == (3, "NaN in v3")
+    assert standing.first_fault(make(verdicts={5: Verdict.DIFFERENT})) == (5, "v5 ≠ t5")
+    assert standing.first_fault(make(verdicts={6: Verdict.ROUNDING})) is None
 
 
 def test_a_fault_is_looked_for_no_further_than_one_asks() -> None:
     trace = make({4: float("inf")})
-    assert cursor.first_fault(trace, 3) is None
-    assert cursor.faults(trace).seen == 4
-    assert cursor.first_fault(trace, 4) == (4, "inf in v4")
-    assert cursor.first_fault(trace, 3) is None
+    assert standing.first_fault(trace, 3) is None
+    assert standing.faults(trace).seen == 4
+    assert standing.first_fault(trace, 4) == (4, "inf in v4")
+    assert standing.first_fault(trace, 3) is None
 
 
 def test_an_op_that_differs_alone_is_a_fault_at_its_last_step() -> None:
     trace = make(alone={4: Verdict.DIFFERENT})
-    assert cursor.first_fault(trace) == (6, "op 4 differs from autograd")
+    assert standing.first_fault(trace) == (6, "op 4 differs from autograd")
 
 
 def test_the_tally_counts_only_what_is_computed_and_ends_with_the_worst() -> None:
     trace = make(verdicts={2: Verdict.ROUNDING, 5: Verdict.EXACT, 6: Verdict.EXACT})
-    assert list(cursor.tally(trace, 5).items()) == [(Verdict.EXACT, 1), (Verdict.ROUNDING, 1)]
-    assert cursor.tally(trace, 6) == {Verdict.EXACT: 2, Verdict.ROUNDING: 1}
+    assert list(standing.tally(trace, 5).items()) == [(Verdict.EXACT, 1), (Verdict.ROUNDING, 1)]
+    assert standing.tally(trace, 6) == {Verdict.EXACT: 2, Verdict.ROUNDING: 1}
 
 
 def test_the_worst_verdict_of_a_stretch_counts_ops_that_end_there() -> None:
     trace = make(verdicts={2: Verdict.ROUNDING, 6: Verdict.EXACT}, alone={4: Verdict.AMBER})
-    assert cursor.worst(trace, 0, 8) is Verdict.AMBER
-    assert cursor.worst(trace, 0, 5) is Verdict.ROUNDING
-    assert cursor.worst(trace, 7, 8) is None
+    assert standing.worst(trace, 0, 8) is Verdict.AMBER
+    assert standing.worst(trace, 0, 5) is Verdict.ROUNDING
+    assert standing.worst(trace, 7, 8) is None
 
 
 @pytest.mark.parametrize(
@@ -165,17 +165,17 @@ def test_operands_are_the_last_binding_of_each_name() -> None:
         names=NAMES,
         reads={4: ("re",), 6: ("re", "x4", "x"), 8: ("t7",)},
     )
-    assert cursor.operands(trace, 6) == {"step:4", "step:2", "given:x"}
-    assert cursor.operands(trace, 4) == {"step:3"}
-    assert cursor.operands(trace, 8) == {"twin:7"}
-    assert cursor.operands(trace, 0) == set()
+    assert kin.operands(trace, 6) == {"step:4", "step:2", "given:x"}
+    assert kin.operands(trace, 4) == {"step:3"}
+    assert kin.operands(trace, 8) == {"twin:7"}
+    assert kin.operands(trace, 0) == set()
 
 
 def test_children_end_where_the_name_is_bound_anew() -> None:
     trace = make(names=NAMES, reads={4: ("re",), 6: ("re", "x4"), 7: ("re",)})
-    assert cursor.children(trace, "step:3") == [4]
-    assert cursor.children(trace, "step:4") == [6, 7]
-    assert cursor.children(trace, "step:8") == []
+    assert kin.children(trace, "step:3") == [4]
+    assert kin.children(trace, "step:4") == [6, 7]
+    assert kin.children(trace, "step:8") == []
 
 
 def test_parents_are_each_named_once_in_the_order_they_are_read() -> None:
@@ -184,8 +184,8 @@ def test_parents_are_each_named_once_in_the_order_they_are_read() -> None:
         names=NAMES,
         reads={6: ("re", "x4", "re", "x"), 8: ("t7",)},
     )
-    assert cursor.parents(trace, "step:6") == ["step:4", "step:2", "given:x"]
-    assert cursor.parents(trace, "step:8") == ["twin:7"]
-    assert cursor.parents(trace, "twin:7") == cursor.parents(trace, "given:x") == []
-    assert cursor.children(trace, "twin:7") == [8]
-    assert cursor.children(trace, "given:x") == [6]
+    assert kin.parents(trace, "step:6") == ["step:4", "step:2", "given:x"]
+    assert kin.parents(trace, "step:8") == ["twin:7"]
+    assert kin.parents(trace, "twin:7") == kin.parents(trace, "given:x") == []
+    assert kin.children(trace, "twin:7") == [8]
+    assert kin.children(trace, "given:x") == [6]

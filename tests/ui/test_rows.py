@@ -99,7 +99,10 @@ def test_twins_are_as_high_as_each_other(trace: Trace) -> None:
     assert manual.tops == auto.tops
     for step in trace.steps:
         if step.phase in ("backward", "update") and step.twin is not None:
-            assert manual.by_key[f"step:{step.index}"] == auto.by_key[f"twin:{step.index}"]
+            number = manual.rows.number(f"step:{step.index}")
+            assert number is not None and number == auto.rows.number(f"twin:{step.index}")
+            assert manual.rows[number].value is step.value
+            assert auto.rows[number].value is step.twin.value
 
 
 def test_folding_one_twin_folds_the_other(trace: Trace) -> None:
@@ -118,6 +121,6 @@ def test_the_forward_rows_begin_with_what_is_given(trace: Trace) -> None:
 
 def test_a_line_is_found_in_its_block(trace: Trace) -> None:
     layout = rows.lay_out(rows.forward_rows(trace), folded=())
-    for number, block in enumerate(layout.blocks):
-        for line in range(layout.tops[number], layout.tops[number] + block.height):
-            assert layout.block_at(line) == number
+    for number, body in enumerate(layout.bodies):
+        for line in range(layout.tops[number], layout.tops[number] + 1 + body):
+            assert layout.at(line) == number

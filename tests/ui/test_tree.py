@@ -28,11 +28,16 @@ def trace() -> Trace:
 
 def test_every_step_stands_once_under_its_headings(trace: Trace) -> None:
     tree = Tree(trace)
-    assert [tree.nodes[line].first for line in tree.of_step] == list(range(len(trace.steps)))
-    for step, line in zip(trace.steps, tree.of_step, strict=True):
-        above = []
-        while (line := tree.nodes[line].parent) >= 0:
-            above.append(tree.nodes[line])
+    nodes = [tree.node(line) for line in range(len(tree))]
+    assert [node.line for node in nodes] == list(range(len(tree)))
+    assert [node for node in nodes if node.key] == tree.headings
+    assert [node.first for node in nodes if not node.key] == list(range(len(trace.steps)))
+    for step in trace.steps:
+        line, above = tree.of_step(step.index), []
+        assert nodes[line].first == step.index and not nodes[line].key
+        while (line := nodes[line].parent) >= 0:
+            above.append(nodes[line])
+        assert all(node.line < tree.of_step(step.index) < node.end for node in above)
         assert above[-1].title == step.phase
         expected = [heading.title for heading in trace.groups[step.group].headings]
         assert [node.title for node in reversed(above[:-1])] == expected
@@ -40,7 +45,7 @@ def test_every_step_stands_once_under_its_headings(trace: Trace) -> None:
 
 
 def test_keys_of_headings_are_told_apart(trace: Trace) -> None:
-    keys = [node.key for node in Tree(trace).headings()]
+    keys = [node.key for node in Tree(trace).headings if node.depth]
     assert len(keys) == len(set(keys)) > 50
 
 
@@ -64,7 +69,7 @@ def test_a_folded_step_is_found_at_the_heading_that_hides_it(trace: Trace) -> No
 
 def test_in_the_lesson_an_op_is_a_heading_where_it_is_a_module() -> None:
     tree = Tree(TwoLayer(Options()).trace(1))
-    titles = [node.title for node in tree.nodes if node.key]
+    titles = [node.title for node in tree.headings]
     assert titles[:3] == ["forward", "0 Linear 3→4", "1 ReLU"]
     assert not tree.deep
 
@@ -98,5 +103,5 @@ def test_found_steps_are_shown_with_their_headings(trace: Trace) -> None:
     tree = Tree(trace)
     lines = tree.under_headings(find(trace, "blocks.1.norm1"))
     assert lines == sorted(set(lines))
-    titles = [tree.nodes[line].title for line in lines if tree.nodes[line].key]
+    titles = [tree.node(line).title for line in lines if tree.node(line).key]
     assert titles[:4] == ["forward", "blocks Sequential", "1 Block", "norm1 LayerNorm"]

@@ -43,9 +43,9 @@ class Checking(Seek):
         self._left: set[int] = set()  # the iterations whose check was stopped
 
     def show(self, trace: Trace, step: int) -> None:
+        super().show(trace, step)
         if trace.pending and trace.iteration not in self._left:
             self._start_judging(trace)
-        super().show(trace, step)
 
     def action_judge(self) -> None:
         """Go on with the check of this iteration."""
@@ -83,6 +83,7 @@ class Checking(Seek):
                 self.app.call_from_thread(self._show_progress, done / total)
             return not self._leave.is_set() and not worker.is_cancelled
 
+        self._looked.wait()
         gc.disable()  # it would look through all that grows here, again and again
         try:
             trace = self.session.judge(iteration, report)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from . import cursor
 from .once import once
+from .standing import verdicts
 
 if TYPE_CHECKING:
     from ..steps import Trace
@@ -24,7 +24,7 @@ def find(trace: Trace, query: str) -> list[int]:
     found: list[int] = list(range(len(trace.steps)))
     for word in sorted(query.casefold().split(), key=len, reverse=True):
         if word in list(Verdict):
-            given = set(cursor.index(trace).verdicts[Verdict(word)])
+            given = set(verdicts(trace).all[Verdict(word)])
             found = [step for step in found if step in given]
         elif word in HEALTH:
             found = [step for step in found if trace.steps[step].health.casefold() == word]

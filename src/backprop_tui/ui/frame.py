@@ -18,9 +18,10 @@ from textual.notifications import SeverityLevel
 from textual.screen import Screen
 from textual.widget import Widget
 
-from . import cursor, rows
+from . import cursor, rows, standing
 from .charts import GradientNorms, LossCurve
 from .inspector import Inspector
+from .kin import operands
 from .panes.findings import FindingsPane
 from .panes.keys import KeyLine
 from .panes.now import NowLine
@@ -181,7 +182,7 @@ class Frame(Screen[None]):
 
     def _paint(self, trace: Trace, step: int) -> None:
         now = trace.steps[step]
-        reads = cursor.operands(trace, step)
+        reads = operands(trace, step)
         self.query_one(StepsPane).show(trace, step)
         for pane in VALUE_PANES:
             key = f"twin:{step}" if pane == "autograd" else f"step:{step}"
@@ -220,7 +221,7 @@ class Frame(Screen[None]):
     def _show_charts(self, trace: Trace) -> None:
         assert self.session is not None
         self.query_one(LossCurve).update_losses(dict(self.session.losses), trace.iteration)
-        self.query_one(GradientNorms).update_norms(trace.gradient_norms)
+        self.query_one(GradientNorms).update_norms(standing.gradient_norms(trace))
         self.query_one(FindingsPane).show(self.session.findings(trace))
 
     @on(FindingsPane.Chosen)
@@ -240,7 +241,7 @@ class Frame(Screen[None]):
         assert self.trace is not None and self.session is not None
         trace, at = self.trace, self.cursor
         phase, done, of = cursor.phase_progress(trace, at)
-        fault = cursor.first_fault(trace, at)
+        fault = standing.fault_so_far(trace, at)
         findings = self.session.findings(trace)
         wrong = next((f.kind for f in findings if f.severity != "note"), "")
         self._status = Status(
@@ -253,7 +254,7 @@ class Frame(Screen[None]):
             at + 1,
             len(trace.steps),
             precise(trace.loss) if phase != "forward" else "…",
-            tuple((v.value, v.glyph, n) for v, n in cursor.tally(trace, at).items()),
+            tuple((v.value, v.glyph, n) for v, n in standing.tally(trace, at).items()),
             wrong or (fault[1] if fault else ""),
         )
         self.query_one(StatusLine).show(self._status)

@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from textual.fuzzy import Matcher
 
-from . import cursor
-from .cursor import Place
+from .cursor import Place, phases
 from .once import once
 
 if TYPE_CHECKING:
@@ -36,8 +35,8 @@ class Goal(NamedTuple):
 @once
 def goals(trace: Trace) -> list[Goal]:
     """Everything that has a name in a trace: phases, ops, lines with their twins, given tensors."""
-    phases = [trace.steps[i] for i in cursor.index(trace).runs[cursor.phase_of]]
-    out = [Goal(s.phase, "phase", s.index) for s in phases]
+    firsts = [trace.steps[i] for i in phases(trace)]
+    out = [Goal(s.phase, "phase", s.index) for s in firsts]
     for step in trace.steps:
         twin = f" ↔ {step.twin.label} {step.twin.detail}" if step.twin else ""
         out.append(Goal(step.label, f"{step.formula}{twin}", step.index))

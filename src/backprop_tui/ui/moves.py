@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING, ClassVar
 
-from textual import on
+from textual import on, work
 from textual.actions import SkipAction
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
@@ -15,6 +15,7 @@ from . import cursor
 from .cursor import Place
 from .panes.filter import FilterBar
 from .panes.steps import StepsPane
+from .standing import first_fault
 from .travel import Travel
 from .tree import tree
 
@@ -191,11 +192,21 @@ class Moves(Travel):
 
     def action_fault(self) -> None:
         """To the first op at fault in this iteration."""
-        if self.trace is None:
+        if self.trace is not None:
+            self._find_fault(self.trace)
+
+    @work(thread=True, group="fault", exclusive=True, description="first fault")
+    def _find_fault(self, trace: Trace) -> None:
+        """Look for it, which takes a while where most values have not been looked at yet."""
+        fault = first_fault(trace)
+        self.app.call_from_thread(self._fault_found, trace, fault)
+
+    def _fault_found(self, trace: Trace, fault: tuple[int, str] | None) -> None:
+        if trace is not self.trace:
             return
-        if (fault := cursor.first_fault(self.trace)) is None:
-            so_far = " as far as it is checked" if self.trace.pending else ""
-            self.notify(f"no fault in iteration {self.trace.iteration}{so_far}", timeout=3)
+        if fault is None:
+            so_far = " as far as it is checked" if trace.pending else ""
+            self.notify(f"no fault in iteration {trace.iteration}{so_far}", timeout=3)
             return
         step, what = fault
         self.go(replace(self.place, step=step))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import functools
+import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING, TypeVar
 from weakref import WeakKeyDictionary
@@ -16,14 +16,17 @@ T = TypeVar("T")
 def once(make: Callable[[Trace], T]) -> Callable[[Trace], T]:
     """`make`, called once for each trace. A worker that asks ahead spares the screen the wait.
 
+    Whoever asks meanwhile waits for what is left of it, which is less than to begin anew.
     What it makes must not hold the trace itself, or neither would ever go.
     """
     kept: WeakKeyDictionary[Trace, T] = WeakKeyDictionary()
+    making = threading.RLock()
 
-    @functools.wraps(make)
     def of(trace: Trace) -> T:
         if trace not in kept:
-            kept[trace] = make(trace)
+            with making:
+                if trace not in kept:
+                    kept[trace] = make(trace)
         return kept[trace]
 
     return of

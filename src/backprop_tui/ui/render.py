@@ -18,7 +18,7 @@ from .theme import LEVELS, Palette, heat
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from ..compare import Comparison
+    from ..compare import Verdict
 
 BARS = "▁▂▃▄▅▆▇█"
 SMALL_ROWS, SMALL_COLUMNS = 8, 16
@@ -44,7 +44,8 @@ def is_small(value: Tensor) -> bool:
 def matrix_size(value: Tensor) -> tuple[int, int]:
     """Rows and columns of a tensor of at most two dimensions; a vector is one row."""
     if value.dim() == 2:
-        return value.shape[0], value.shape[1]
+        rows, columns = value.shape
+        return rows, columns
     return 1, value.numel()
 
 
@@ -214,8 +215,7 @@ def summary(value: Tensor, room: int, palette: Palette) -> Text:
     return out
 
 
-def badge(comparison: Comparison, palette: Palette, words: bool = True) -> Text:
+def badge(verdict: Verdict, palette: Palette, words: bool = True) -> Text:
     """``✓ exact``, or only the glyph."""
-    verdict = comparison.verdict
     text = f"{verdict.glyph} {verdict.value}" if words else verdict.glyph
     return Text(text, palette.verdict(verdict.value))

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 from textual import work
 from textual.worker import get_current_worker
 
-from . import cursor, rows
-from .cursor import Place
+from . import kin, rows, standing
+from .cursor import Place, layers, ops, phases
 from .find import texts
 from .frame import Frame
 from .goals import goals
@@ -22,6 +22,8 @@ from .tree import tree
 if TYPE_CHECKING:
     from ..steps import Trace
 
+PATIENCE = 1.0
+"""Seconds at most that what is done ahead waits for the screen to be painted."""
 REPORT_EVERY = 0.05
 """Seconds between two reports of a long journey."""
 HISTORY = 200
@@ -29,13 +31,16 @@ HISTORY = 200
 
 def prepare(trace: Trace) -> None:
     """Work out ahead, in a worker, what the panes are going to ask of a trace."""
-    for ask in (cursor.index, tree, rows.forward_rows, rows.paired_rows):
-        ask(trace)
-
-
-def look_through(trace: Trace) -> None:
-    """Work out ahead, in a worker, what keys are going to ask of a trace that is on the screen."""
-    for ask in (texts, goals, cursor.first_fault):
+    asks: tuple[Callable[[Trace], object], ...] = (
+        phases,
+        tree,
+        rows.forward_rows,
+        rows.paired_rows,
+        standing.verdicts,
+        standing.faults,
+        standing.gradient_norms,
+    )
+    for ask in asks:
         ask(trace)
 
 
@@ -48,6 +53,8 @@ class Travel(Frame):
         self._past: list[Place] = []
         self._target: Place | None = None
         self._stop = threading.Event()
+        self._painted = threading.Event()
+        self._looked = threading.Event()
 
     @property
     def place(self) -> Place:
@@ -68,6 +75,9 @@ class Travel(Frame):
         super().show(trace, step)
         if fresh and self.inside is None:
             back = before is not None and trace.iteration < before.iteration
+            self._painted.clear()
+            self._looked.clear()
+            self.call_after_refresh(self._painted.set)
             self._look_ahead(trace, trace.iteration + (-1 if back else 1))
 
     # A worker of arguments says what it does: else Textual spells them out, a whole tape's tensors.
@@ -80,12 +90,25 @@ class Travel(Frame):
         for the workers is told of a failure.
         """
         assert self.session is not None
-        if trace is not self.trace:
-            return  # gone on meanwhile
-        look_through(trace)
-        coming = self.session.ahead(iteration)
-        if coming is not None:
+        self._painted.wait(PATIENCE)
+        try:
+            self._look_through(trace)
+        finally:
+            self._looked.set()
+        if trace is self.trace and (coming := self.session.ahead(iteration)) is not None:
             prepare(coming)
+
+    def _look_through(self, trace: Trace) -> None:
+        """Work out, in a worker, what keys are going to ask of the trace on the screen."""
+        worker = get_current_worker()
+        asks: tuple[Callable[[Trace], object], ...] = (ops, layers, texts, goals)
+        for ask in (*asks, kin.readers, kin.bind_all):
+            if trace is self.trace:
+                ask(trace)
+        while trace is self.trace and not worker.is_cancelled:
+            if not standing.look_on(trace):
+                self.app.call_from_thread(self._show_status)  # which may tell of a fault now
+                break
 
     # Going there.
 

@@ -15,7 +15,7 @@ from textual.screen import ModalScreen
 from textual.widgets import OptionList
 from textual.widgets.option_list import Option
 
-from .. import cursor, render
+from .. import kin, render
 from ..cursor import Place
 from ..theme import palette_of
 
@@ -49,8 +49,8 @@ class Kin(ModalScreen[Place | str | None]):
         options.highlighted = options.get_option_index(self._row)
 
     def _options(self) -> Iterator[Option]:
-        parents = cursor.parents(self._trace, self._row)
-        children = [f"step:{step}" for step in cursor.children(self._trace, self._row)]
+        parents = kin.parents(self._trace, self._row)
+        children = [f"step:{step}" for step in kin.children(self._trace, self._row)]
         yield from self._listed("made from", parents)
         yield Option(self._described(self._row), id=self._row)
         yield from self._listed("read by", children[:SHOWN])
@@ -87,7 +87,7 @@ class Kin(ModalScreen[Place | str | None]):
             place += f"   {file.rpartition('/')[2]}:{line}"
         out = Text.assemble(indent + said, (place, look.muted))
         if twin is not None:
-            out.append("   ").append_text(render.badge(twin.comparison, look))
+            out.append("   ").append_text(render.badge(twin.verdict, look))
         return out
 
     @on(OptionList.OptionSelected)

@@ -35,7 +35,7 @@ class NowLine(TextLines):
         out.append(f"   {step.algebra}", look.formula)
         if step.twin is not None:
             out.append(f"\n↔ {step.twin.label} ", look.muted)
-            out.append_text(render.badge(step.twin.comparison, look))
+            out.append_text(render.badge(step.twin.verdict, look))
         if step.note:
             out.append(f"\n{step.note}", look.text)
         return out

@@ -11,9 +11,9 @@ from textual import events
 from textual.binding import Binding, BindingType
 from textual.message import Message
 
-from .. import cursor
 from ..find import find
 from ..painted import retitle
+from ..standing import worst
 from ..tree import Node, Sight, has_heading, tree
 from .lines import LinePane
 
@@ -226,10 +226,10 @@ class StepsPane(LinePane):
 
     def _judge(self, out: Text, node: Node, width: int) -> None:
         """Put the verdict at the right edge."""
-        if (worst := self._verdict(node)) is not None:
+        if (verdict := self._verdict(node)) is not None:
             out.truncate(width - 3, overflow="ellipsis")
             out.pad_right(width - 2 - out.cell_len)
-            out.append(worst.glyph, self.palette.verdict(worst.value))
+            out.append(verdict.glyph, self.palette.verdict(verdict.value))
 
     def _verdict(self, node: Node) -> Verdict | None:
         """The worst verdict of what stands below a heading, once it is there.
@@ -239,7 +239,7 @@ class StepsPane(LinePane):
         assert self.trace is not None
         if self._done(node) < 2 or not node.depth or (not node.key and self._headed(node)):
             return None
-        return cursor.worst(self.trace, node.first, node.last)
+        return worst(self.trace, node.first, node.last)
 
     def _headed(self, node: Node) -> bool:
         assert self.trace is not None
@@ -314,7 +314,7 @@ class StepsPane(LinePane):
         """Fold or unfold every heading below the phases."""
         if self._sight and self.trace is not None and not self.sought:
             selected = self._sight.lines[self._selected]
-            keys = {node.key for node in tree(self.trace).headings()}
+            keys = {node.key for node in tree(self.trace).headings if node.depth}
             self.folded = self.folded | keys if fold else self.folded - keys
             self._rebuild()
             self._folded(self._sight.of_line(selected))

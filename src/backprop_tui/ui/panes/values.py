@@ -12,7 +12,7 @@ from textual.binding import Binding, BindingType
 from textual.message import Message
 
 from .. import render
-from ..rows import Block, Layout, Row
+from ..rows import Layout, Row, Rows
 from .lines import LinePane
 
 if TYPE_CHECKING:
@@ -67,13 +67,12 @@ class ValuePane(LinePane):
         super().__init__(id=id)
         self.border_title = title
         self.help = words
-        self.layout_rows = Layout(())
+        self.laid_out = Layout(Rows(), ())
         self.folded: Collection[str] = ()
         self._at = -1
         self._current = ""
         self._operands: Collection[str] = ()
         self._selected = ""
-        self._longest = LABEL
         self._fillings = 0
         self._cells: dict[tuple[int, int], list[tuple[render.Cell, ...]]] = {}
 
@@ -81,9 +80,7 @@ class ValuePane(LinePane):
 
     def fill(self, layout: Layout, folded: Collection[str]) -> None:
         """Show these rows; the place is kept, for another iteration has the same rows."""
-        self.layout_rows, self.folded = layout, folded
-        labels = [len(b.row.label) for b in layout.blocks if b.row.key]
-        self._longest = max(labels, default=0) + 1
+        self.laid_out, self.folded = layout, folded
         self._fillings += 1
         self._cells.clear()
         self.measure()
@@ -92,7 +89,7 @@ class ValuePane(LinePane):
         """Move to step `at`; light up the row `current` and those that its line reads."""
         self._at, self._current = at, current
         self._operands = operands
-        self._selected = current if current in self.layout_rows.by_key else ""
+        self._selected = "" if self.laid_out.rows.number(current) is None else current
         self._reveal(self._selected)
         self.repaint()
 
@@ -101,43 +98,41 @@ class ValuePane(LinePane):
         self._reveal(self._selected)
 
     def _reveal(self, key: str) -> None:
-        number = self.layout_rows.by_key.get(key)
+        number = self.laid_out.rows.number(key)
         if number is not None:
-            tops = self.layout_rows.tops
+            tops = self.laid_out.tops
             self.reveal(tops[number], tops[number + 1] - 1)
 
     # Lines.
 
     def line_count(self) -> int:
-        return self.layout_rows.height
+        return self.laid_out.height
 
     def line_key(self, line: int) -> Hashable:
         number, inside = self._place(line)
-        block = self.layout_rows.blocks[number]
-        look = self._look(block.row)
+        rows = self.laid_out.rows
+        row = rows[number]
+        look = self._look(row)
         if inside >= 0:
             return look.current, look.operand, self._numbers_key(number, inside, look)
-        row = block.row
-        verdict = row.comparison.verdict if row.comparison else None
         shown = self._value_key(number, look)
-        return look, row.label, self._longest, row.detail, row.twin, verdict, shown
+        return look, row.label, rows.longest, row.detail, row.twin, row.verdict, shown
 
     def _place(self, line: int) -> tuple[int, int]:
-        """The number of the block that a line is in, and the line's in it: -1 for its heading."""
-        number = self.layout_rows.block_at(line)
-        return number, line - self.layout_rows.tops[number] - 1
+        """The number of the row that a line is of, and the line's in it: -1 for its heading."""
+        number = self.laid_out.at(line)
+        return number, line - self.laid_out.tops[number] - 1
 
     def _value_key(self, number: int, look: Look) -> Hashable:
-        """What a block's heading shows of the value."""
-        block = self.layout_rows.blocks[number]
-        value = block.row.value
-        if value is None or not look.computed or (block.body and value.dim()):
+        """What a row's heading shows of the value."""
+        value, body = self.laid_out.rows[number].value, self.laid_out.bodies[number]
+        if value is None or not look.computed or (body and value.dim()):
             return None if value is None else value.shape
         return (number, self._fillings) if value.dim() else render.number(float(value), 9)
 
     def _numbers_key(self, number: int, inside: int, look: Look) -> Hashable:
         """What a line under the heading shows of the value."""
-        row = self.layout_rows.blocks[number].row
+        row = self.laid_out.rows[number]
         if row.value is None or inside >= row.height:
             return None
         if not look.computed:
@@ -163,13 +158,13 @@ class ValuePane(LinePane):
 
     def line_text(self, line: int, width: int) -> Text:
         number, inside = self._place(line)
-        block = self.layout_rows.blocks[number]
-        look = self._look(block.row)
-        if not block.row.key:
-            return self._heading(block.row, look, width) if inside < 0 else Text("")
+        row = self.laid_out.rows[number]
+        look = self._look(row)
+        if not row.key:
+            return self._heading(row, look, width) if inside < 0 else Text("")
         out = self._bar(look)
         if inside < 0:
-            out.append_text(self._title(block, look, width - 1))
+            out.append_text(self._title(number, look, width - 1))
             if look.selected:
                 out.pad_right(max(0, width - out.cell_len))
                 out.stylize(f"on {self.palette.raised}", 1)
@@ -189,16 +184,16 @@ class ValuePane(LinePane):
             return Text.assemble(("▌", self.palette.accent))
         return Text.assemble(("▏" if look.operand else " ", self.palette.formula))
 
-    def _title(self, block: Block, look: Look, width: int) -> Text:
+    def _title(self, number: int, look: Look, width: int) -> Text:
         """Name, shape and, at the right edge, what the value was compared with."""
-        row, palette = block.row, self.palette
+        row, palette = self.laid_out.rows[number], self.palette
         assert row.value is not None
         out = Text()
         tone = palette.dim
         if look.computed:
             tone = f"bold {palette.accent if look.current else palette.text}"
             tone = f"bold {palette.formula}" if look.operand and not look.current else tone
-        column = min(max(LABEL, width * 2 // 5), self._longest)
+        column = min(max(LABEL, width * 2 // 5), self.laid_out.rows.longest + 1)
         label = shortened(row.label, max(column, width - REST) - 1)
         out.append(f"{label:<{column - 1}} ", tone)
         small = look.computed and row.value.dim() == 0
@@ -208,7 +203,7 @@ class ValuePane(LinePane):
             out.append(render.shape_of(row.value), palette.muted if look.computed else palette.dim)
         verdict = self._verdict(row, look, width - out.cell_len - 1)
         room = width - out.cell_len - verdict.cell_len - 2
-        if look.computed and not block.body and not small and row.value.numel():
+        if look.computed and not self.laid_out.bodies[number] and not small and row.value.numel():
             out.append(" ")
             out.append_text(render.summary(row.value, max(0, room), palette))
         room = width - out.cell_len - verdict.cell_len - 2
@@ -221,14 +216,14 @@ class ValuePane(LinePane):
     def _verdict(self, row: Row, look: Look, room: int) -> Text:
         """As much of ``↔ pgrad[2] ✓ exact`` as there is room for."""
         palette = self.palette
-        if row.comparison is None or not look.computed:
+        if row.verdict is None or not look.computed:
             return Text(row.twin if len(row.twin) <= room else "", palette.dim)
-        words, glyph = (render.badge(row.comparison, palette, w) for w in (True, False))
+        words, glyph = (render.badge(row.verdict, palette, w) for w in (True, False))
         full = Text.assemble((f"{row.twin} ", palette.muted), words)
         return next((t for t in (full, words, glyph) if t.cell_len <= room), glyph)
 
     def _body(self, number: int, look: Look, inside: int, room: int) -> Text:
-        row = self.layout_rows.blocks[number].row
+        row = self.laid_out.rows[number]
         if row.value is None or inside >= row.height:
             return Text("")
         small, columns = render.is_small(row.value), render.matrix_size(row.value)[1]
@@ -250,7 +245,7 @@ class ValuePane(LinePane):
     def on_click(self, event: events.Click) -> None:
         line = self.line_under(event)
         if line is not None:
-            row = self.layout_rows.blocks[self.layout_rows.block_at(line)].row
+            row = self.laid_out.rows[self.laid_out.at(line)]
             self._choose(row, inspect=event.chain > 1)
 
     def _choose(self, row: Row, inspect: bool) -> None:
@@ -262,8 +257,8 @@ class ValuePane(LinePane):
         self.post_message(self.Selected(row, inspect))
 
     def _row(self) -> Row | None:
-        number = self.layout_rows.by_key.get(self._selected)
-        return None if number is None else self.layout_rows.blocks[number].row
+        number = self.laid_out.rows.number(self._selected)
+        return None if number is None else self.laid_out.rows[number]
 
     def action_inspect(self) -> None:
         """Open the selected tensor in the inspector."""
@@ -283,13 +278,13 @@ class ValuePane(LinePane):
 
     def _move(self, direction: int) -> None:
         """Select the row above or below; without a selection, the nearest one in sight."""
-        rows = [b.row for b in self.layout_rows.blocks if b.row.key]
-        if not rows:
-            return
-        keys = [r.key for r in rows]
-        if self._selected in keys:
-            index = max(0, min(len(rows) - 1, keys.index(self._selected) + direction))
+        rows = self.laid_out.rows
+        number = rows.number(self._selected)
+        if number is None:
+            number = self.laid_out.at(self.scroll_offset.y)
         else:
-            top = self.layout_rows.block_at(self.scroll_offset.y)
-            index = sum(bool(b.row.key) for b in self.layout_rows.blocks[:top])
-        self._choose(rows[min(index, len(rows) - 1)], inspect=False)
+            number += direction
+        while 0 <= number < len(rows) and not rows[number].key:
+            number += direction
+        if 0 <= number < len(rows):
+            self._choose(rows[number], inspect=False)
