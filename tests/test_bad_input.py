@@ -141,6 +141,21 @@ def test_the_error_is_the_users_own_and_nothing_stays_hooked(fault):
     assert again.check().ok
 
 
+def test_a_recording_that_cannot_begin_leaves_nothing_behind(monkeypatch):
+    def refuse(self):
+        raise MemoryError
+
+    before = left_behind()
+    with monkeypatch.context() as patch:
+        patch.setattr(Recorder, "_hooks", refuse)
+        with pytest.raises(MemoryError):
+            bp.record().__enter__()
+    assert left_behind() == before
+    with bp.record() as tape:
+        (ones() * 2).sum().backward()
+    assert tape.check().ok
+
+
 @pytest.mark.parametrize("fault", [model_raises, no_scalar, no_graph, interrupted])
 def test_a_tape_without_a_backward_says_so(fault):
     with pytest.raises(BaseException), bp.record() as tape:  # noqa: B017, PT011

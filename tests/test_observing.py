@@ -11,6 +11,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.ao import quantization
 
 import backprop_tui as bp
 from benchmarks.models import Case, resnet18
@@ -155,6 +156,44 @@ def test_what_cannot_be_taped_is_reported_as_unseen():
     with bp.record() as tape:
         (outside * 2).sum().backward()
     assert "ExpBackward0" in tape.check().coverage.unseen
+
+
+def test_the_memory_of_what_was_recorded_can_be_resized():
+    def trained() -> list[Tensor]:
+        x, sums, buffer = torch.ones(3), torch.ones(2), torch.zeros(0)
+        (x * sums.sum()).square().sum()
+        torch.add(x, 1, out=sums.resize_(0))
+        buffer.add(1)
+        buffer.resize_(3).fill_(4)
+        x.untyped_storage().resize_(0)
+        x.untyped_storage().resize_(12)
+        x.fill_(2)
+        return [x, sums, buffer]
+
+    plain = trained()
+    with bp.record():
+        observed = trained()
+    assert all(map(torch.equal, plain, observed))
+
+
+@pytest.mark.filterwarnings("ignore")  # what torch says of its own quantization
+def test_training_that_is_aware_of_quantization_goes_on_as_it_does():
+    def trained(recording) -> list[Tensor]:
+        torch.manual_seed(0)
+        layers = [nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4), nn.ReLU(), nn.Flatten(), nn.Linear(16, 2)]
+        model = nn.Sequential(quantization.QuantStub(), *layers)
+        model.qconfig = quantization.get_default_qat_qconfig("fbgemm")
+        model = quantization.prepare_qat(model)
+        optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+        with recording:
+            for _ in range(2):
+                optimizer.zero_grad()
+                model(torch.randn(2, 3, 4, 4)).square().sum().backward()
+                optimizer.step()
+        return list(model.state_dict().values())
+
+    plain, observed = trained(nullcontext()), trained(bp.record())
+    assert all(map(torch.equal, plain, observed))
 
 
 def compared_with_zero(view):

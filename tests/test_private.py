@@ -62,6 +62,17 @@ def test_a_snapshot_holds_until_somebody_writes():
     assert not unchanged(tensor, kept) and kept.tolist() == [0.0, 1.0, 2.0, 3.0, 4.0, 5.0]
 
 
+def test_what_was_shared_with_a_snapshot_can_be_resized():
+    x, y = torch.ones(3), torch.ones(3)
+    kept = [private.snapshot(tensor) for tensor in (x, y)]
+    private.unshare(x)
+    private.resized(torch.UntypedStorage.resize_, y.untyped_storage(), 400)
+    torch.add(torch.ones(30), 1, out=x.resize_(0))
+    y[0] = 5
+    assert x.tolist() == [2.0] * 30 and y.tolist() == [5.0, 1.0, 1.0]
+    assert all(tensor.tolist() == [1.0] * 3 for tensor in kept)
+
+
 def test_a_guardless_clone_computes_the_same():
     x = torch.randn(3, 4)
     assert torch.equal(guardless(F.softmax)(x, dim=1), x.softmax(1))

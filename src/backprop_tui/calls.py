@@ -59,6 +59,8 @@ NOTHING = Ambient()
 
 _RMS_NORM = frozenset((torch.nn.functional.rms_norm, torch.rms_norm))
 
+_RESIZING = frozenset(("resize_", "resize_as_", "fused_moving_avg_obs_fake_quant"))
+
 DIFFERENTIATING = frozenset((Tensor.backward, torch.autograd.backward, torch.autograd.grad))
 
 
@@ -86,6 +88,7 @@ class Called:
         random: whether it draws numbers.
         lists: whether it is for lists of tensors.
         settles: whether `settled` has something to say.
+        resizes: whether it may resize a tensor that it is given.
     """
 
     function: Callable[..., Any]
@@ -98,6 +101,7 @@ class Called:
     random: bool
     lists: bool
     settles: bool
+    resizes: bool
 
 
 @functools.lru_cache(maxsize=4096)
@@ -116,6 +120,7 @@ def called(function: Callable[..., Any]) -> Called:
         random=name in _RANDOM,
         lists=name.startswith(FOREACH),
         settles=function in _RMS_NORM,
+        resizes=name in _RESIZING,
     )
 
 

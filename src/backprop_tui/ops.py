@@ -14,7 +14,13 @@ from .frames import source
 from .graph import Graph
 from .identity import Identities, Key, key_of, node_name
 from .modules import Modules
-from .private import autocasting, next_sequence_number, snapshot, snapshot_unseen
+from .private import (
+    autocasting,
+    next_sequence_number,
+    snapshot,
+    snapshot_unseen,
+    unshare,
+)
 from .rules.implicit import look_again, write_through
 from .tape import Ambient, Op, Scope, Source, map_items, tensors
 from .windows import window_of
@@ -82,6 +88,9 @@ class Ops:
         keep = self._keeper(inputs, stale if target is None else None)
         kept = tuple(map_items(keep, args))
         names = dict(zip(kwargs, map_items(keep, kwargs.values()), strict=True)) if kwargs else {}
+        if known.resizes or "out" in kwargs:
+            for tensor in tensors((args, kwargs)):
+                unshare(tensor)
         affected = known.random or autocasting()
         ambient = calls.ambient(known.random, args) if affected else calls.NOTHING
         return Pending(known, first, tuple(inputs), kept, names, ambient, written, stale)

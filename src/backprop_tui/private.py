@@ -59,6 +59,22 @@ def unchanged(tensor: Tensor, kept: Tensor) -> bool:
     return _address(kept) == _address(tensor)
 
 
+def unshare(tensor: Tensor) -> None:
+    """Give a tensor back the memory that its snapshots share with it.
+
+    Memory that is shared so cannot be resized: torch fails when it is next written to.
+    """
+    if tensor.layout == torch.strided and not tensor.is_meta:
+        tensor.data_ptr()
+
+
+def resized(resize: Callable[..., Any], storage: torch.UntypedStorage, *args: Any) -> Any:
+    """``storage.resize_(…)``, as sharded training calls it, of memory that is not shared so."""
+    if storage.device.type != "meta":
+        storage.data_ptr()
+    return resize(storage, *args)
+
+
 def unseen() -> AbstractContextManager[None]:
     """Torch calls in this block are the debugger's own: no mode sees them."""
     if torch._C._len_torch_dispatch_stack():

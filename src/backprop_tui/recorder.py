@@ -29,7 +29,15 @@ from .frames import source
 from .garbage import seldom_collected
 from .modules import Modules
 from .ops import Where
-from .private import asking, function_applied, guardless, patched, transforming, unseen
+from .private import (
+    asking,
+    function_applied,
+    guardless,
+    patched,
+    resized,
+    transforming,
+    unseen,
+)
 from .rules import registry
 from .tape import Scope, Tape, tensors
 from .taping import Taping
@@ -72,7 +80,11 @@ class Recorder(TrainingEvents, TorchFunctionMode):
                 )
             Recorder._running = True
             self._exits.callback(setattr, Recorder, "_running", False)
-            self._observe()
+            try:
+                self._observe()
+            except BaseException:
+                self._exits.close()
+                raise
         self._depth += 1
         super().__enter__()  # type: ignore[no-untyped-call]
         return self.tape
@@ -98,8 +110,11 @@ class Recorder(TrainingEvents, TorchFunctionMode):
         if "torch._dynamo" in sys.modules:  # loading it takes seconds, and torch.compile does it
             enter(torch.compiler.set_stance("force_eager"))
         enter(function_applied(self._custom))
-        compile_patch = (torch, "compile", self._compile)
-        enter(patched(compile_patch, *asking(), *self._training_patches()))
+        patches = (
+            (torch, "compile", self._compile),
+            (torch.UntypedStorage, "resize_", resized),
+        )
+        enter(patched(*patches, *asking(), *self._training_patches()))
         enter(self._hooks())
 
     @contextmanager
