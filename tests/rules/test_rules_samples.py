@@ -22,7 +22,10 @@ AUTOGRAD_IS_WRONG = {"as_strided_scatter"}
 
 
 # Where autograd has a convention of its own, and the rule follows it: the rule says how.
-CONVENTIONS = {"ctc_loss", "native_batch_norm", "native_layer_norm", "normal"}
+CONVENTIONS = {
+    *("ctc_loss", "native_batch_norm", "native_layer_norm", "normal"),
+    *("fake_quantize_per_tensor_affine", "fake_quantize_per_channel_affine"),
+}
 
 
 # What torch computes in float32 at most.
