@@ -11,7 +11,8 @@ from torch import Tensor
 
 from .expression import Unsupported
 from .lines import Line
-from .reading import MODULES, Reader, unfused
+from .reading import Reader
+from .vocabulary import MODULES, unfused
 
 _SUBSCRIPT = str.maketrans("0123456789-", "₀₁₂₃₄₅₆₇₈₉₋")
 _SUPERSCRIPT = str.maketrans("0123456789-", "⁰¹²³⁴⁵⁶⁷⁸⁹⁻")

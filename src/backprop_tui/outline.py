@@ -16,7 +16,16 @@ from .steps import Given, Gradient, Group, Heading, Step
 from .tape import Backward, Op, Scope, Tape, Value
 from .update_phase import UpdatePhase
 from .variables import computing, leaf_contents, leaf_names, variables
-from .wording import CotangentStep, JudgedGroup, JudgedTwin, OpGroup, OpStep, identifier, within
+from .wording import (
+    CotangentStep,
+    JudgedGradient,
+    JudgedGroup,
+    JudgedTwin,
+    OpGroup,
+    OpStep,
+    identifier,
+    within,
+)
 
 CONTAINERS = ("ModuleList", "ModuleDict")
 """Modules that are never called, and so are no heading."""
@@ -56,15 +65,13 @@ class Outline:
         """Every parameter's gradient by autograd, judged by ours."""
         if self._backward is None:
             return ()
+        found = self._backward.cotangents
+        known = [v for v in self._tape.values if v.leaf and v.name and v.index in found]
+        if judged is not None:
+            return tuple(JudgedGradient(judged, value.index, value.name) for value in known)
         return tuple(
-            Gradient(
-                value.name,
-                f'grad["{value.name}"]',
-                self._backward.cotangents[value.index],
-                judged.comparison(value.index) if judged is not None else unchecked(),
-            )
-            for value in self._tape.values
-            if value.leaf and value.name and value.index in self._backward.cotangents
+            Gradient(value.name, f'grad["{value.name}"]', found[value.index], unchecked())
+            for value in known
         )
 
     def way_back(self, judged: Judged) -> None:

@@ -18,7 +18,7 @@ from .compare import Comparison, Verdict
 from .formula import shape_text
 from .judge import Judged
 from .rules import registry
-from .steps import Group, Heading, Step, Twin
+from .steps import Gradient, Group, Heading, Step, Twin
 from .tape import Op, tensors
 from .torch_formulas import telling
 
@@ -141,8 +141,32 @@ class CotangentStep(_OfOp):
         return tuple(map(identifier, (*labels, *self._shares)))
 
 
-class JudgedTwin(Twin):
-    """Autograd's cotangent of a value; only its verdict is known before one asks for figures."""
+class _Compared:
+    """A cotangent of autograd's; only its verdict is known before one asks for figures."""
+
+    _judged: Judged
+    _number: int
+
+    @cached_property
+    def comparison(self) -> Comparison:
+        return self._judged.comparison(self._number)
+
+
+class JudgedGradient(_Compared, Gradient):
+    """A parameter's gradient."""
+
+    def __init__(self, judged: Judged, value: int, path: str) -> None:
+        self.__dict__.update(
+            name=path,
+            label=f'grad["{path}"]',
+            value=judged.backward.cotangents[value],
+            _judged=judged,
+            _number=value,
+        )
+
+
+class JudgedTwin(_Compared, Twin):
+    """Autograd's cotangent of a value, a parameter's at its path."""
 
     def __init__(self, judged: Judged, value: int, path: str, name: str) -> None:
         self.__dict__.update(
@@ -152,13 +176,6 @@ class JudgedTwin(Twin):
             _judged=judged,
             _number=value,
         )
-
-    _judged: Judged
-    _number: int
-
-    @cached_property
-    def comparison(self) -> Comparison:
-        return self._judged.comparison(self._number)
 
     @property
     def verdict(self) -> Verdict:

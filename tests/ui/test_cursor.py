@@ -123,6 +123,17 @@ def test_a_fault_is_looked_for_no_further_than_one_asks() -> None:
     assert standing.first_fault(trace, 3) is None
 
 
+def test_who_does_not_wait_is_told_of_the_faults_that_are_known() -> None:
+    trace = make({4: float("inf")})
+    assert standing.fault_so_far(trace, 3) is None
+    assert standing.faults(trace).seen == 4
+    assert not standing.look_on(trace)
+    assert standing.fault_so_far(trace, 8) == (4, "inf in v4")
+    healthy = make()
+    assert not standing.look_on(healthy)
+    assert standing.faults(healthy).seen == len(STEPS)
+
+
 def test_an_op_that_differs_alone_is_a_fault_at_its_last_step() -> None:
     trace = make(alone={4: Verdict.DIFFERENT})
     assert standing.first_fault(trace) == (6, "op 4 differs from autograd")
@@ -176,6 +187,14 @@ def test_children_end_where_the_name_is_bound_anew() -> None:
     assert kin.children(trace, "step:3") == [4]
     assert kin.children(trace, "step:4") == [6, 7]
     assert kin.children(trace, "step:8") == []
+
+
+def test_names_mean_the_same_whether_all_are_known_or_not() -> None:
+    reads = {4: ("re",), 6: ("re", "x4", "x")}
+    fresh, known = make(names=NAMES, reads=reads), make(names=NAMES, reads=reads)
+    kin.bind_all(known)
+    for step in (6, 4):
+        assert kin.operands(fresh, step) == kin.operands(known, step) != set()
 
 
 def test_parents_are_each_named_once_in_the_order_they_are_read() -> None:

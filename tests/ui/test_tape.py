@@ -13,11 +13,13 @@ from textual.widgets import Static
 from torch import nn
 
 import backprop_tui as bp
+from backprop_tui import judge, wording
 from backprop_tui.overview import TapeSession
 from backprop_tui.steps import Trace
 from backprop_tui.ui.app import BackpropApp, PlainSettings
 from backprop_tui.ui.panes.source import CodeView
 from backprop_tui.ui.panes.steps import StepsPane
+from backprop_tui.ui.travel import prepare
 
 from ..models import GPT
 from .test_screen import WIDE, Screen
@@ -63,6 +65,22 @@ async def test_modules_are_headings_under_headings(tape: bp.Tape) -> None:
         assert " ▾ blocks Sequential" in lines
         assert "  ▾ 0 Block" in lines
         assert "   ▾ norm1 LayerNorm" in lines
+
+
+def test_a_tape_is_made_ready_without_a_word_about_its_ops(
+    tape: bp.Tape, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def said(*_: object) -> str:
+        raise AssertionError("nobody has looked at this op")
+
+    monkeypatch.setattr(wording, "call", said)
+    monkeypatch.setattr(wording, "shape_text", said)
+    monkeypatch.setattr(judge, "differences", said)
+    session = TapeSession.of(tape)
+    prepare(session.trace(1))
+    prepare(session.judge(1))
+    with pytest.raises(AssertionError, match="nobody"):
+        _ = session.trace(1).steps[0].formula
 
 
 async def test_a_composite_is_a_heading_over_its_ops() -> None:
