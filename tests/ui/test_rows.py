@@ -88,6 +88,17 @@ def test_the_infinity_of_a_mask_is_said_calmly() -> None:
     assert calm != alarm == render.nonfinite_style(math.nan, DARK)
 
 
+@pytest.mark.parametrize("scale", [1.0, 1e-30, 1e30])
+def test_the_norm_of_a_long_tensor_has_all_the_digits_that_are_shown(scale: float) -> None:
+    value = scale * torch.rand(300_001, generator=torch.Generator().manual_seed(0))
+    exact = float(value.double().norm())
+    assert render.norm(value) == pytest.approx(exact, rel=1e-6)
+    assert render.norm(value.view(1, -1)[:, ::2]) == pytest.approx(
+        float(value[::2].double().norm()), rel=1e-6
+    )
+    assert render.norm(value.bfloat16()) == pytest.approx(exact, rel=1e-2)
+
+
 def test_heat_tells_the_sign_apart_in_every_theme() -> None:
     for palette in PALETTES.values():
         assert heat(10, palette) != heat(-10, palette)
