@@ -127,3 +127,36 @@ def test_branches_are_sliced_inside():
         assert output is None
         assert torch.equal(backward(x), branches(x, flag)[1](x))
     assert inspect.signature(lean(branches)) == inspect.signature(branches)
+
+
+@pytest.mark.parametrize("name", sorted(RULES))
+def test_a_cotangent_that_is_left_out_changes_no_other(name):
+    function = RULES[name].function
+    for sample in RULES[name].samples(Make()):
+        torch.manual_seed(0)
+        output, backward = function(*sample.args, **sample.kwargs)
+        dy = [torch.randn(y.shape).to(y.dtype) for y in tensors(output)]
+        answer = backward(*dy)
+        for place, unwanted in enumerate(inspect.signature(function).parameters):
+            torch.manual_seed(0)
+            _, backward = lean(function, frozenset((unwanted,)))(*sample.args, **sample.kwargs)
+            sliced = backward(*dy)
+            if isinstance(answer, tuple):
+                assert len(answer) == len(sliced)
+                others = (
+                    answer[:place] + answer[place + 1 :],
+                    sliced[:place] + sliced[place + 1 :],
+                )
+                for mine, theirs in zip(*map(list, map(tensors, others)), strict=True):
+                    assert torch.equal(mine, theirs) or torch.equal(mine.isnan(), theirs.isnan())
+
+
+@pytest.mark.parametrize("name", ["linear", "conv", "matmul"])
+def test_an_unwanted_cotangent_is_not_derived(name):
+    function = RULES[name].function
+    sample = next(iter(RULES[name].samples(Make())))
+    first, *_ = inspect.signature(function).parameters
+    output, _ = function(*sample.args, **sample.kwargs)
+    _, backward = lean(function, frozenset((first,)))(*sample.args, **sample.kwargs)
+    answer = backward(torch.ones_like(output))
+    assert answer[0] is None and answer[1].shape == sample.args[1].shape

@@ -59,7 +59,9 @@ class Chain:
         if not _reached(op, self.derivation.cotangents):
             return None
         visit = self._ready.pop(op.index, None)
-        visit = visit or lean_visit(self._backward, op, self._convert)
+        if visit is None:
+            wanted = [value for value in op.inputs if self._tape.values[value].requires_grad]
+            visit = lean_visit(self._backward, op, self._convert, wanted)
         # A witness that came from torch itself would speak for torch.
         stand_in = self._convert is same
         pull_back(visit, self.derivation.cotangents, stand_in=stand_in)

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import inspect
 import traceback
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from torch import Tensor
 
 from .rules.registry import Rule
-from .tape import tensors
+from .tape import Op, tensors
 
 Arguments = tuple[tuple[Any, ...], dict[str, Any]]
 
@@ -29,6 +29,19 @@ def bound(rule: Rule, arguments: Arguments) -> dict[str, Any]:
         names = named + [str(position) for position in range(len(named), len(args))]
         return dict(zip(names, args, strict=False))
     return dict(rule.signature.bind(*args, **rule.keywords(kwargs)).arguments)
+
+
+def unwanted(rule: Rule, op: Op, wanted: Collection[int]) -> frozenset[str]:
+    """The rule's names for the tensors of an op whose cotangents are not `wanted`."""
+    if set(op.inputs) <= set(wanted):
+        return frozenset()
+    values = dict(zip(map(id, tensors((op.args, op.kwargs))), op.inputs, strict=True))
+    named = bound(rule, (op.args, dict(op.kwargs)))
+    return frozenset(
+        name
+        for name, argument in named.items()
+        if all(values[id(tensor)] not in wanted for tensor in tensors(argument))
+    )
 
 
 def answered(rule: Rule, given: Mapping[str, Any], answer: Sequence[Any]) -> dict[str, Any]:

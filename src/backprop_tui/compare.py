@@ -119,7 +119,8 @@ def bound(manual: Tensor, autograd: Tensor, again: Tensor | None = None) -> floa
     For |autograd − t64| ≤ |autograd − manual| + |manual − t64|, of which the ruler holds the
     second. `again`, where it is given, is `manual` once more from inputs within one eps: the
     two are apart by the errors of both and by 2·P at most, which is 4 times the ruler, if that
-    holds the errors of both.
+    holds the errors of both. From cotangents that are apart by the rounding of a chain so far it
+    is taken by the same measure.
     """
     if manual.shape != autograd.shape or manual.dtype != autograd.dtype:
         return math.inf

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -11,6 +10,7 @@ import torch
 from torch import Tensor
 
 from .backward import Chain, Derivation
+from .chains import Follower, Links
 from .compare import (
     ROUNDING,
     Comparison,
@@ -90,10 +90,10 @@ def judge(
 class Judging:
     """Goes through the tape once, with our chain of cotangents.
 
-    Two more chains follow where our distance from autograd's does not speak for itself: first
-    one from inputs moved by an ulp, which shows what rounding does to this step, then one in
-    float64. Perturbed ones run after, for what is still suspicious then. All can be stopped after
-    any op, asked what is judged so far, and run on from there.
+    Where our distance from autograd's does not speak for itself, what the ops gave alone tells how
+    much of it came in with the cotangents before (`Links`). A chain in float64 follows only where
+    that does not explain it, and perturbed ones after, for what is still suspicious then. All can
+    be stopped after any op, asked what is judged so far, and run on from there.
 
     Attributes:
         done: how many of the tape's `total` ops are judged, from the last one on.
@@ -113,8 +113,8 @@ class Judging:
             for index, values in self._completed.items()
         }
         self._manual = self._chain(same)
-        self._again = _Follower(lambda: self._chain(nudged(0)), self._ops, leaves)
-        self._truth = _Follower(lambda: self._chain(widen), self._ops, leaves)
+        self._truth = Follower(lambda: self._chain(widen), self._ops, leaves)
+        self._links = Links()
         self._chained: dict[int, Standing] = {}
         self._suspects: dict[int, Trial] = {}
         self._isolated: dict[int, Verdict] = {}
@@ -159,7 +159,10 @@ class Judging:
     def _judge(self, op: Op) -> None:
         manual = self._manual.step(op)
         if manual is not None:
-            self._isolated[op.index] = self._alone(op, manual)
+            verdict, given = self._alone(op, manual)
+            self._isolated[op.index] = verdict
+            right = verdict in AGREED and not self._given
+            self._links.add(op, self._came(op), given if right else None)
             if manual.failure:
                 self._failures[op.index] = manual.failure
             for value, cotangent in summed(op, manual.outgoing).items():
@@ -171,17 +174,33 @@ class Judging:
     def _chain(self, convert: Convert) -> Chain:
         return Chain(self._tape, self._backward, given=self._given, convert=convert)
 
-    def _alone(self, op: Op, manual: Visit) -> Verdict:
+    def _alone(self, op: Op, manual: Visit) -> tuple[Verdict, Mapping[int, Tensor] | None]:
+        """The op by itself, and what its rule gives for autograd's own cotangents."""
         if any(tensor.is_nested for tensor in (*manual.incoming, *tensors(manual.arguments))):
-            return Verdict.UNVERIFIED
+            return Verdict.UNVERIFIED, None
         if manual.rule is None:
             custom = isinstance(op.function, type)
-            return check_function(self._backward, op) if custom else Verdict.UNVERIFIED
-        return Alone(self._backward, op, None if self._given else manual).verdict()
+            return check_function(self._backward, op) if custom else Verdict.UNVERIFIED, None
+        alone = Alone(self._backward, op, None if self._given else manual)
+        return alone.verdict(), summed(op, alone.outgoing)
+
+    def _came(self, op: Op) -> list[int]:
+        """The results of an op that cotangents came into, ours or autograd's, all compared."""
+        came = [
+            value
+            for value in op.results
+            if value not in op.inputs
+            and (value in self._backward.cotangents or self._manual.complete(value) is not None)
+        ]
+        for value in came:
+            if value not in self._chained:  # no op reads it: the loss
+                self._try(value)
+        return came
 
     def _try(self, value: int, op: Op | None = None) -> None:
         """Compare a cotangent that `op` completed, and close the case unless it is suspicious."""
         manual, autograd = self._manual.complete(value), self._backward.cotangents.get(value)
+        again = self._links.take(value)
         if manual is None or autograd is None or autograd.is_nested or value in self._suspects:
             return
         manual, autograd = manual.contiguous(), autograd.contiguous()
@@ -189,8 +208,8 @@ class Judging:
             self._close(value, Standing(Verdict.EXACT, 0.0))
             return
         rho = bound(manual, autograd)
-        if rho > ROUNDING:
-            rho = bound(manual, autograd, self._again.at(op, value))
+        if rho > ROUNDING and again is not None:
+            rho = bound(manual, autograd, again)
         if rho <= ROUNDING:
             self._close(value, Standing(Verdict.ROUNDING, rho))
             return
@@ -209,7 +228,7 @@ class Judging:
             open_cases = {v: trial for v, trial in self._suspects.items() if trial.suspicious}
             if not open_cases:
                 break
-            nudge = nudged(draw + 1)
+            nudge = nudged(draw)
             chain = Chain(
                 self._tape, self._backward, given=self._given, convert=nudge, rounding=nudge
             )
@@ -225,37 +244,14 @@ class Judging:
         return True
 
     def _close(self, value: int, found: Standing) -> None:
+        if found.verdict in AGREED:
+            self._links.agreed.add(value)
         if found.verdict is Verdict.AMBER and set(self._isolated.values()) <= set(AGREED):
             # Every link was judged alone, and is right: what adds up along a chain is rounding.
             found = found._replace(verdict=Verdict.ROUNDING)
         if value in self._manual.derivation.unruled and found.verdict in AGREED:
             found = found._replace(verdict=Verdict.UNVERIFIED)
         self._chained[value] = found
-
-
-class _Follower:
-    """A chain that comes after only when it is asked, and keeps no cotangent for later."""
-
-    def __init__(
-        self, chain: Callable[[], Chain], ops: Sequence[Op], leaves: Mapping[int, Sequence[int]]
-    ) -> None:
-        self._begin, self._leaves = chain, leaves
-        self._ahead = iter(ops)
-        self._op: Op | None = None
-
-    @functools.cached_property
-    def _chain(self) -> Chain:
-        return self._begin()
-
-    def at(self, op: Op | None, value: int) -> Tensor | None:
-        """The cotangent of a value, when `op` has been stepped through."""
-        while op is not None and self._op is not op:
-            if self._op is not None:
-                self._chain.forget(self._leaves[self._op.index])
-            self._op = next(self._ahead)
-            self._chain.step(self._op)
-            self._chain.forget(v for v in self._op.results if v not in self._op.inputs)
-        return self._chain.complete(value)
 
 
 def _completed(tape: Tape, ops: Sequence[Op]) -> Mapping[int, list[int]]:

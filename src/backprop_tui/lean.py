@@ -1,7 +1,8 @@
-"""A rule without the forward lines that its backward has no use for.
+"""A rule without the lines that lead to nothing that is wanted.
 
 The backward of y = x·Wᵀ + b reads x and W, never y. Where only cotangents are wanted, what
-leads to y alone is left out of the rule: a program slice, taken on its syntax tree.
+leads to y alone is left out of the rule, and what leads to the cotangent of a frozen W alone:
+a program slice, taken on its syntax tree.
 """
 
 from __future__ import annotations
@@ -11,16 +12,17 @@ import functools
 import inspect
 import textwrap
 import types
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any
 
 from .lines import handed_to
 
 
 @functools.lru_cache(maxsize=4096)
-def lean(rule: Callable[..., Any]) -> Callable[..., Any]:
+def lean(rule: Callable[..., Any], unwanted: frozenset[str] = frozenset()) -> Callable[..., Any]:
     """The rule with its output left None, or the rule itself where it cannot be sliced.
 
+    So are the cotangents of the arguments that are `unwanted`, where they can be left out.
     A rule is sliced that ends in ``return y, backward``, with `backward` defined in it, and
     that closes over nothing itself; where it returns another function's answer, so is that
     one. What might do more than compute a name is kept.
@@ -34,14 +36,16 @@ def lean(rule: Callable[..., Any]) -> Callable[..., Any]:
         return rule
     definition = tree.body[0]
     heirs = _lean_heirs(tree, rule)
-    if not isinstance(definition, ast.FunctionDef) or not (_slice(definition) or heirs):
+    names = list(inspect.signature(rule).parameters)
+    places = {names.index(name) for name in unwanted if name in names}
+    if not isinstance(definition, ast.FunctionDef) or not (_slice(definition, places) or heirs):
         return rule
     _strip(definition)
     ast.increment_lineno(ast.fix_missing_locations(tree), start - 1)
     scope = rule.__globals__ | heirs if heirs else rule.__globals__
-    names: dict[str, Any] = {}
-    exec(compile(tree, rule.__code__.co_filename, "exec"), scope, names)
-    sliced: types.FunctionType = names[rule.__name__]
+    made: dict[str, Any] = {}
+    exec(compile(tree, rule.__code__.co_filename, "exec"), scope, made)
+    sliced: types.FunctionType = made[rule.__name__]
     sliced.__defaults__, sliced.__kwdefaults__ = rule.__defaults__, rule.__kwdefaults__
     return sliced
 
@@ -67,7 +71,7 @@ def _strip(rule: ast.FunctionDef) -> None:
             argument.annotation = None
 
 
-def _slice(rule: ast.FunctionDef) -> bool:
+def _slice(rule: ast.FunctionDef, unwanted: Collection[int]) -> bool:
     """Take out what the backward does not need; False where the rule has another form."""
     *body, last = rule.body
     match last:
@@ -75,11 +79,27 @@ def _slice(rule: ast.FunctionDef) -> bool:
             pass
         case _:
             return False
-    if name not in {node.name for node in body if isinstance(node, ast.FunctionDef)}:
+    defined = {node.name: node for node in body if isinstance(node, ast.FunctionDef)}
+    if name not in defined:
         return False
+    _leave_out(defined[name], unwanted)
     answer.elts[0] = ast.copy_location(ast.Constant(None), output)
     rule.body = [*_needed(body, {name}), last]
     return True
+
+
+def _leave_out(backward: ast.FunctionDef, places: Collection[int]) -> None:
+    """Answer None at these places, where the backward has one ``return``, of a plain tuple."""
+    *body, last = backward.body
+    returns = [node for node in ast.walk(backward) if isinstance(node, ast.Return)]
+    match last:
+        case ast.Return(value=ast.Tuple(elts=answers)) if returns == [last]:
+            if any(isinstance(answer, ast.Starred) for answer in answers):
+                return
+            for place, answer in enumerate(answers):
+                if place in places:
+                    answers[place] = ast.copy_location(ast.Constant(None), answer)
+            backward.body = [*_needed(body, _read(last)), last]
 
 
 def _needed(body: list[ast.stmt], names: set[str]) -> list[ast.stmt]:
@@ -115,10 +135,13 @@ def _only_binds(statement: ast.stmt) -> bool:
 
 
 def _writes(node: ast.AST) -> bool:
-    """A store into an element or attribute, or a call of a method that works in place."""
-    if isinstance(node, (ast.Subscript, ast.Attribute)) and isinstance(node.ctx, ast.Store):
-        return True
-    return isinstance(node, ast.Attribute) and node.attr.endswith("_")
+    """A store into an element or attribute, a method that works in place, or taking the next."""
+    match node:
+        case ast.Subscript(ctx=ast.Store()) | ast.Attribute(ctx=ast.Store()) | ast.Name(id="next"):
+            return True
+        case ast.Attribute(attr=name):
+            return name == "pop" or name.endswith("_")
+    return False
 
 
 def _bound(statement: ast.stmt) -> set[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
@@ -10,7 +10,7 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor
 
-from .binding import Arguments, aligned, conjugate, failure_of, two_of
+from .binding import Arguments, aligned, conjugate, failure_of, two_of, unwanted
 from .fallback import torch_vjp, vjp_as_it_can
 from .lean import lean
 from .lines import Line
@@ -71,14 +71,21 @@ def same(tensor: Tensor, /, *, exact: bool = False) -> Tensor:
 
 
 def isolate(
-    backward: Backward, op: Op, *, convert: Convert = same, ready: Visit | None = None
+    backward: Backward,
+    op: Op,
+    *,
+    convert: Convert = same,
+    ready: Visit | None = None,
+    wanted: Collection[int] | None = None,
 ) -> Visit:
     """One op's rule on the recorded inputs, fed with autograd's own incoming cotangents.
 
-    A `ready` visit, whose forward ran on these very inputs, saves running it again.
+    A `ready` visit, whose forward ran on these very inputs, saves running it again. Cotangents
+    are derived of all the op's inputs, or of those that are `wanted`.
     """
+    wanted = op.inputs if wanted is None else wanted
     with torch.no_grad():
-        visit = replace(ready) if ready is not None else lean_visit(backward, op, convert)
+        visit = replace(ready) if ready is not None else lean_visit(backward, op, convert, wanted)
         incoming = incoming_of(backward, op, convert)
         if visit.rule is not None and incoming:
             pull_back(visit, incoming, stand_in=False)
@@ -123,8 +130,8 @@ def visit_of(op: Op, arguments: Arguments, run: Run = call) -> Visit:
     return visit
 
 
-def lean_visit(backward: Backward, op: Op, convert: Convert) -> Visit:
-    """An op of which the backward alone is wanted: its rule's forward as far as that reads it."""
+def lean_visit(backward: Backward, op: Op, convert: Convert, wanted: Collection[int]) -> Visit:
+    """An op of which the cotangents of some inputs alone are wanted, and so much of its rule."""
     rule = registry.find(op.function)
     # Several outputs stand in for cotangents that may be missing.
     several = len(op.outputs) > 1
@@ -134,7 +141,8 @@ def lean_visit(backward: Backward, op: Op, convert: Convert) -> Visit:
         args, kwargs = visit.arguments
         try:
             with ambient(op):
-                answer = lean(rule.function)(*args, **rule.keywords(kwargs))
+                sliced = lean(rule.function, unwanted(rule, op, wanted))
+                answer = sliced(*args, **rule.keywords(kwargs))
             _, visit.backward = two_of(answer)
         except Exception as error:
             visit.fail(error)

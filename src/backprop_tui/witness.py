@@ -78,6 +78,10 @@ class Witness:
         ]
 
 
+Case = tuple[int, Tensor, Tensor]
+"""A value, its cotangent by hand, and by autograd."""
+
+
 class Alone:
     """One op judged by itself: its rule fed with autograd's own incoming cotangents.
 
@@ -91,33 +95,37 @@ class Alone:
 
     def __init__(self, backward: Backward, op: Op, manual: Visit | None = None) -> None:
         self._backward, self._op, self._manual = backward, op, manual
+        self._asked = frozenset(op.inputs)
         self._moved: dict[int, dict[int, Tensor]] = {}
 
     def worst(self) -> Comparison | None:
         """The worst comparison over the op's inputs, None where there is none."""
-        found = contributions(self._backward, self._op, self._outgoing())
         return max(
-            (self._compare(*each) for each in found),
+            (self._compare(*each) for each in self._cases()),
             key=lambda item: item.verdict.rank,
             default=None,
         )
 
     def verdict(self) -> Verdict:
         """The worst verdict over the op's inputs, float64 asked only where it is needed."""
-        found = contributions(self._backward, self._op, self._outgoing())
-        verdicts = [self._verdict(*each) for each in found]
-        return max(verdicts, key=lambda verdict: verdict.rank, default=Verdict.UNCHECKED)
+        cases = list(self._cases())
+        apart = [case for case in cases if not same_bits(*case[1:])]
+        if not apart:
+            return Verdict.EXACT if cases else Verdict.UNCHECKED
+        apart = self._doubt((case, bound(*case[1:])) for case in apart)
+        apart = self._doubt((case, bound(*case[1:], self.again.get(case[0]))) for case in apart)
+        verdicts = [self._compare(*case).verdict for case in apart]
+        return max((Verdict.ROUNDING, *verdicts), key=lambda verdict: verdict.rank)
 
-    def _verdict(self, value: int, manual: Tensor, autograd: Tensor) -> Verdict:
-        manual, autograd = manual.contiguous(), autograd.contiguous()
-        if same_bits(manual, autograd):
-            return Verdict.EXACT
-        if (
-            bound(manual, autograd) <= ROUNDING
-            or bound(manual, autograd, self.again.get(value)) <= ROUNDING
-        ):
-            return Verdict.ROUNDING
-        return self._compare(value, manual, autograd).verdict
+    def _cases(self) -> Iterator[Case]:
+        for value, manual, autograd in contributions(self._backward, self._op, self.outgoing):
+            yield value, manual.contiguous(), autograd.contiguous()
+
+    def _doubt(self, bounded: Iterable[tuple[Case, float]]) -> list[Case]:
+        """The cases that may be more than rounding; whoever is asked next is asked those only."""
+        doubted = [case for case, rho in bounded if rho > ROUNDING]
+        self._asked = frozenset(value for value, _, _ in doubted)
+        return doubted
 
     def _compare(self, value: int, manual: Tensor, autograd: Tensor) -> Comparison:
         return compare(
@@ -128,7 +136,9 @@ class Alone:
             lambda: self.torch.get(value),
         )
 
-    def _outgoing(self) -> tuple[Tensor | None, ...]:
+    @functools.cached_property
+    def outgoing(self) -> tuple[Tensor | None, ...]:
+        """What the rule gives for autograd's own cotangents, along the op's inputs."""
         manual = self._manual
         if manual is not None and self._came_exact(manual):
             return manual.outgoing
@@ -165,11 +175,14 @@ class Alone:
         return summed(self._op, answer)
 
     def _by_rule(self, convert: Convert) -> dict[int, Tensor]:
-        visit = isolate(self._backward, self._op, convert=convert)
+        visit = isolate(self._backward, self._op, convert=convert, wanted=self._asked)
         if visit.rule is None:
             return {}
-        pairs = zip(visit.outgoing, tensors(visit.arguments), strict=False)
-        answers = [torch.zeros_like(like) if given is None else given for given, like in pairs]
+        triples = zip(self._op.inputs, visit.outgoing, tensors(visit.arguments), strict=False)
+        answers = [
+            torch.zeros_like(like) if given is None and value in self._asked else given
+            for value, given, like in triples
+        ]
         return summed(self._op, answers)
 
 
