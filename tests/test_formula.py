@@ -46,6 +46,7 @@ def _keep(a, like):
         ("out = a.mT @ b", "y = reᵀ · x4", "2×5ᵀ · 2×4 = 5×4"),
         ("out = a + v", "y = re + v", "2×5 + 5 = 2×5"),
         ("out = torch.addcmul(v, a, v)", "y = v + re ∘ v", "5 + 2×5 ∘ 5 = 2×5"),
+        ("out = torch.lerp(v, a, v)", "y = v + v ∘ (re − v)", "5 + 5 ∘ (2×5 − 5) = 2×5"),
         ("out = torch.addcmul(v, a, v, value=-1)", "y = v − re ∘ v", "5 − 2×5 ∘ 5 = 2×5"),
         ("out = torch.addcmul(v, a, v, value=2)", "y = v + 2·(re ∘ v)", "5 + 2 · (2×5 ∘ 5) = 2×5"),
         ("out = a - (a - v)", "y = re − (re − v)", "2×5 − (2×5 − 5) = 2×5"),

@@ -75,14 +75,16 @@ PLAIN = (bool, int, float, complex, str, tuple, list, torch.dtype, type(None))
 def unfused(node: ast.Call) -> ast.expr | None:
     """A call that saves memory as the plain arithmetic that it is; None for any other call.
 
-    ``torch.addcmul(a, b, c, value=v)`` and its in-place form are ``a + v * (b * c)``, and
-    ``a.mul_(b)`` is ``a * b``.
+    ``torch.addcmul(a, b, c, value=v)`` and its in-place form are ``a + v * (b * c)``,
+    ``torch.lerp(a, b, w)`` is ``a + w * (b - a)``, and ``a.mul_(b)`` is ``a * b``.
     """
     match node:
         case ast.Call(func=ast.Attribute(value=a, attr=name), args=[b]) if name in IN_PLACE:
             return ast.BinOp(a, IN_PLACE[name], b)
-        case ast.Call(func=ast.Attribute(value=a, attr="exp_")):
-            return ast.Call(ast.Attribute(a, "exp"), [], [])
+        case ast.Call(func=ast.Attribute(value=a, attr="exp2_")):
+            return ast.Call(ast.Attribute(a, "exp2"), [], [])
+        case ast.Call(func=ast.Attribute(value=ast.Name(id="torch"), attr="lerp"), args=[a, b, w]):
+            return ast.BinOp(a, ast.Add(), ast.BinOp(w, ast.Mult(), ast.BinOp(b, ast.Sub(), a)))
         case ast.Call(
             func=ast.Attribute(value=ast.Name(id="torch"), attr="addcmul"), args=[a, b, c]
         ):

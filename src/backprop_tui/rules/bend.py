@@ -35,12 +35,13 @@ def tanh(input):
 
 @rule(F.silu, samples=anywhere)
 def silu(input, inplace=False):
-    """y = x·σ(x), dy/dx = σ + y(1 − σ) (Elfwing et al., 2017, arXiv:1702.03118)."""
+    """y = x·σ(x), dy/dx = σ + xσ(1 − σ) = y + σ(1 − y) (Elfwing et al., 2017, arXiv:1702.03118)."""
     sigma = torch.sigmoid(input)
     y = input * sigma
 
     def backward(dy):
-        slope = torch.addcmul(sigma, y, 1 - sigma)
+        one = y.new_ones(())
+        slope = torch.lerp(y, one, sigma)
         dinput = slope.mul_(dy)
         return dinput
 
@@ -65,8 +66,7 @@ def gelu(input, approximate="none"):
         u = steepness * torch.addcmul(input, input, square, value=0.044715)
         probability = torch.sigmoid(u)
     else:
-        error = torch.erf(input * math.sqrt(0.5))
-        probability = error.add_(1).div_(2)
+        probability = torch.erf(input * math.sqrt(0.5)).add_(1).div_(2)
     y = input * probability
 
     def backward(dy):
@@ -75,7 +75,7 @@ def gelu(input, approximate="none"):
             density = torch.addcmul(probability, probability, probability, value=-1) * du
             slope = torch.addcmul(probability, input, density)
         else:
-            bell = torch.exp2(input.square() * (-0.5 / math.log(2)))  # e^(−x²/2), in half the time
+            bell = input.square().mul_(-0.5 / math.log(2)).exp2_()  # e^(−x²/2), in half the time
             slope = torch.addcmul(probability, input, bell, value=1 / math.sqrt(2 * math.pi))
         dinput = slope.mul_(dy)
         return dinput

@@ -38,28 +38,26 @@ def layer_norm_samples(make):
 def layer_norm(input, normalized_shape, weight=None, bias=None, eps=1e-5, cudnn_enable=True):
     """Each row over the last dimensions to mean 0 and variance 1, then y = x̂·w + b.
 
-    ∂L/∂x as above, from dx̂ = dy·w (Ba et al., 2016, arXiv:1607.06450).
+    Of weight 1 and bias 0 the kernel's answer is x̂ itself, with μ and r beside it. ∂L/∂x as
+    above, from dx̂ = dy·w; w and b receive Σ dy·x̂ and Σ dy (Ba et al., 2016, arXiv:1607.06450).
     """
-    dims = list(range(-len(normalized_shape), 0))
-    centered = input - input.mean(dims, keepdim=True)
-    variance = centered.square().mean(dims, keepdim=True)
-    scale = (variance + eps).rsqrt()
-    normalized = centered.mul_(scale)
-    y = normalized
-    if weight is not None:
-        y = y * weight
-    if bias is not None:
-        y = y + bias
+    ones = input.new_ones(normalized_shape)
+    zeros = torch.zeros_like(ones)
+    normalized, _, scale = torch.native_layer_norm(input, normalized_shape, ones, zeros, eps)
+    w = ones if weight is None else weight
+    y = torch.addcmul(zeros if bias is None else bias, normalized, w)
+    dims = list(range(-w.dim(), 0))
+    stacked = (math.prod(input.shape[: -w.dim()]), *w.shape)
 
     def backward(dy):
-        dbias = None if bias is None else dy.sum_to_size(bias.shape)
-        dweight = None if weight is None else (dy * normalized).sum_to_size(weight.shape)
-        dnormalized = dy.clone() if weight is None else dy * weight
+        overlap = dy * normalized
+        dbias = None if bias is None else dy.reshape(stacked).sum(0)
+        dweight = None if weight is None else overlap.reshape(stacked).sum(0)
+        dnormalized = dy * w
+        overlap *= w
         shift = dnormalized.mean(dims, keepdim=True)
-        stretch = (dnormalized * normalized).mean(dims, keepdim=True)
-        dinput = dnormalized.sub_(shift)
-        dinput = dinput.addcmul_(normalized, stretch, value=-1)
-        dinput *= scale
+        stretch = overlap.mean(dims, keepdim=True)
+        dinput = dnormalized.sub_(shift).addcmul_(normalized, stretch, value=-1).mul_(scale)
         return dinput, None, dweight, dbias
 
     return y, backward

@@ -36,24 +36,16 @@ def implied(input, dim):
 
 @rule(*spellings("softmax"), torch.special.softmax, F.softmax, samples=softmax_samples)
 def softmax(input, dim=None, _stacklevel=3, dtype=None):
-    """Softmax, yᵢ = exp(xᵢ) / Σⱼ exp(xⱼ) over one dimension.
+    """Softmax, yᵢ = exp(xᵢ − m) / Σⱼ exp(xⱼ − m) over one dimension, with m the largest x.
 
     ∂yᵢ/∂xⱼ = yᵢ(δᵢⱼ − yⱼ), hence ∂L/∂x = y·(dy − Σ dy·y).
     """
     dim = implied(input, dim)
-    own = input.dtype
-    if dtype is not None:
-        input = input.to(dtype)
-    shifted = input - largest(input, dim)
-    exponentials = shifted.exp_()
-    y = exponentials.div_(exponentials.sum(dim, keepdim=True))
+    y = torch.softmax(input, dim, dtype)
 
     def backward(dy):
         overlap = (dy * y).sum(dim, keepdim=True)
-        dinput = dy - overlap
-        dinput *= y
-        if dtype is not None:
-            dinput = dinput.to(own)
+        dinput = (dy - overlap).mul_(y).to(input.dtype)
         return dinput
 
     return y, backward
