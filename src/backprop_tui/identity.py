@@ -33,10 +33,12 @@ class Identities:
     """The values of a tape by identity, while it is recorded.
 
     A differentiable tensor is known by its gradient edge, so that a write in place makes it
-    another value by itself; a leaf and any other tensor by its Python object.
+    another value by itself; a leaf and any other tensor by its Python object. Of a `whole`
+    recording every leaf that gets a gradient is a value, also one that no op has read.
     """
 
-    def __init__(self, names: Modules) -> None:
+    def __init__(self, names: Modules, whole: bool) -> None:
+        self._whole = whole
         self.values: list[Value] = []
         self._names = names
         self._known: dict[Key, int] = {}
@@ -131,17 +133,17 @@ class Identities:
     def met(self, nodes: Iterable[Any]) -> dict[Any, Mapping[int, int]]:
         """The values that leave nodes of autograd's graph, by node and number of the output.
 
-        From here on leaves are known by the nodes that gather their gradients, as well, and
-        those that no op has read are values: they get a gradient, too.
+        From here on leaves are known by the nodes that gather their gradients, as well.
         """
         found: dict[Any, Mapping[int, int]] = {}
         for node in nodes:
             if node not in self._outputs and gathers(node):
                 leaf = (None, id(node.variable))
                 index = self._known.get(leaf)
-                if index is None:
+                if index is None and self._whole:
                     index = self.add(node.variable, leaf, leaf=True)
-                self._leads(index, (node, 0))
+                if index is not None:
+                    self._leads(index, (node, 0))
             if (values := self._outputs.get(node)) is not None:
                 found[node] = values
         return found

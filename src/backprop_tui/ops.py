@@ -64,10 +64,11 @@ class Ops:
 
     Args:
         names: what parameters, buffers and other leaves are called.
+        whole: whether the program is recorded as a whole, not some of its modules.
     """
 
-    def __init__(self, names: Modules) -> None:
-        self._identities = Identities(names)
+    def __init__(self, names: Modules, whole: bool) -> None:
+        self._identities = Identities(names, whole)
         self._graph = Graph()
         self.ops = self._graph.ops
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Mapping
 from types import TracebackType
 from typing import Any
 
@@ -13,7 +12,7 @@ from torch import nn
 from . import private
 from .calls import Called
 from .recorder import Recorder
-from .tape import Backward, Op, Tape, tensors
+from .tape import Tape, tensors
 from .taping import Taping
 
 
@@ -78,7 +77,7 @@ class Stepper(Recorder):
     def wake(self, whole: bool) -> None:
         """Look, from the next step on, or from here if that is where a step begins."""
         self._retired, self._whole = False, whole
-        self._taping = Taping(self._names)
+        self._taping = Taping(self._names, self._inside is None)
         if not self._depth:
             self._modules.clear()
             # Below every mode of the program's own, which it is going to pop itself.
@@ -110,7 +109,7 @@ class Stepper(Recorder):
         # Whether the op is differentiable shows when it has run; by then it may have written to
         # what it read, so that is kept on a new tape, which only a new step makes use of.
         self._names.refresh()
-        following = Taping(self._names)
+        following = Taping(self._names, self._inside is None)
         call = following.before(known, args, kwargs)
         output = self._run(run, args, kwargs)
         if any(tensor.grad_fn is not None for tensor in tensors(output)):
@@ -151,8 +150,6 @@ class Stepper(Recorder):
             result = super()._differentiate(func, args, kwargs)
         finally:
             self._differentiating = not outermost
-        if self._inside is not None:
-            self._taping.backwards[-1] = _fed(self._taping.ops, self._taping.backwards[-1])
         if outermost and self._whole:
             with private.apart():
                 self._on_backward()
@@ -179,15 +176,6 @@ class Stepper(Recorder):
 
     def _watches(self) -> bool:
         return not self.leave()
-
-
-def _fed(ops: Sequence[Op], backward: Backward) -> Backward:
-    """Where only a part is recorded, cotangents come in from what is not: by hand they are
-    taken over from autograd, as where a hook replaces one."""
-    read = {value for op in ops for value in op.inputs} | set(backward.roots)
-    made = {value for op in ops for value in op.results}
-    outside = (made - read) & set(backward.cotangents)
-    return replace(backward, replaced=backward.replaced | outside)
 
 
 class Pace:

@@ -26,10 +26,11 @@ class Taping(Ops):
 
     Args:
         names: what parameters, buffers and other leaves are called.
+        whole: whether the program is recorded as a whole, not some of its modules.
     """
 
-    def __init__(self, names: Modules) -> None:
-        super().__init__(names)
+    def __init__(self, names: Modules, whole: bool = True) -> None:
+        super().__init__(names, whole)
         self.backwards: list[Backward] = []
         self._updates: list[Update] = []
         self._events: list[Event] = []
