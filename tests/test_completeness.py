@@ -13,7 +13,7 @@ from torch.utils.checkpoint import checkpoint
 
 import backprop_tui as bp
 from backprop_tui.compare import Verdict
-from backprop_tui.report import Report
+from backprop_tui.report import AGREED, Report
 
 
 def in_a_thread(call: Callable[[], Any]) -> Any:
@@ -27,6 +27,10 @@ def in_a_thread(call: Callable[[], Any]) -> Any:
 
 def verdicts(report: Report) -> dict[str, Verdict]:
     return {row.name: row.verdict for row in report.parameters}
+
+
+def names(layers: nn.Module, part: str) -> list[str]:
+    return [name for name, _ in layers.named_parameters() if name.startswith(part)]
 
 
 def model() -> nn.Sequential:
@@ -89,8 +93,13 @@ def test_what_cannot_be_run_a_second_time_raises_no_false_alarm():
         (inside.sum() + layers[1](x).sum()).backward()
     report = tape.check()
     assert report.coverage.missing == ("CheckpointFunction",)
-    assert verdicts(report)["x"] is Verdict.UNVERIFIED
     assert report.verdict is Verdict.UNVERIFIED
+    outer, inner = report.steps
+    assert {row.name for row in outer.parameters} == {"x", *names(layers, "1")}
+    assert {row.verdict for row in outer.parameters if row.name == "x"} == {Verdict.UNVERIFIED}
+    # What the checkpoint does in its backward is a pass of its own, from what came in to it.
+    assert {row.name for row in inner.parameters} > set(names(layers, "0"))
+    assert all(row.verdict in AGREED for row in inner.parameters)
 
 
 @pytest.mark.parametrize("first", [True, False])

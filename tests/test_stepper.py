@@ -241,6 +241,17 @@ def test_only_a_part_is_recorded_and_judged():
     assert {row.name: str(row.verdict) for row in report.parameters}["1.1.weight"] == "unverified"
 
 
+def test_a_checkpoint_ends_no_step_and_is_recorded_with_it():
+    layer, head = nn.Linear(3, 3), nn.Linear(3, 1)
+    log = Log()
+    with log:
+        for _ in range(3):
+            x = torch.ones(2, 3, requires_grad=True)
+            head(checkpoint(layer, x, use_reentrant=True)).sum().backward()
+    passes = [[backward.after for backward in tape.backwards] for tape in log.tapes.values()]
+    assert len(passes) == 3 and all(outer < inner for outer, inner in passes)
+
+
 def test_a_step_as_if_it_were_differentiated_here():
     w = torch.ones(3, requires_grad=True)
     log = Log()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import sys
+import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from types import TracebackType
@@ -69,6 +70,7 @@ class Recorder(TrainingEvents, TorchFunctionMode):
         self._calls = itertools.count(1)
         self._depth = 0
         self._aside = False  # while a custom Function runs; for a handler torch does it
+        self._thread: int | None = None  # the one that a backward pass was begun in
         self._exits = ExitStack()
 
     def __enter__(self) -> Tape:
@@ -113,6 +115,7 @@ class Recorder(TrainingEvents, TorchFunctionMode):
         patches = (
             (torch, "compile", self._compile),
             (torch.UntypedStorage, "resize_", resized),
+            (torch.utils.checkpoint.CheckpointFunction, "backward", self._recompute),
         )
         enter(patched(*patches, *asking(), *self._training_patches()))
         enter(self._hooks())
@@ -274,10 +277,24 @@ class Recorder(TrainingEvents, TorchFunctionMode):
                 self._taping.event("raised", tuple(tensors((args, dict(kwargs)))))
             raise
 
+    def _recompute(self, backward: Callable[..., Any], *args: Any) -> Any:
+        """The backward of a reentrant checkpoint: a forward and a backward pass of their own.
+
+        On a GPU it runs in another thread, where autograd counts its nodes anew.
+        """
+        if self._thread != threading.get_ident():
+            return backward(*args)
+        with self:
+            return backward(*args)
+
     def _differentiate(
         self, func: Callable[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any]
     ) -> Any:
-        return self._taping.differentiate(func, args, kwargs)
+        outer, self._thread = self._thread, threading.get_ident()
+        try:
+            return self._taping.differentiate(func, args, kwargs)
+        finally:
+            self._thread = outer
 
     def _where(self) -> Where:
         if not self._modules:

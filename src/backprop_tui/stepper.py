@@ -162,9 +162,10 @@ class Stepper(Recorder):
         """
         leaves = self._taping.leaves()
         arguments = {"retain_graph": True, "allow_unused": True}
+        before = len(self._taping.backwards)
         super()._differentiate(torch.autograd.grad, (loss, leaves), arguments)
         tape = self.so_far()
-        self._taping.backwards.pop()
+        del self._taping.backwards[before:]
         return tape
 
     def _enter_module(self, module: Any, args: Any) -> None:

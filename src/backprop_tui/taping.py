@@ -68,7 +68,7 @@ class Taping(Ops):
                 torch.ones_like(root) if seed is None else snapshot(seed)
                 for root, seed in zip(given, calls.seeds(func, args, kwargs, given), strict=False)
             )
-        after, where = len(self.ops), source()
+        after, where, number = len(self.ops), source(), len(self.backwards)
         leftover = {} if func is torch.autograd.grad else self._identities.gradients()
         self._replaced.clear()
         with self._captured(given, _by_root(roots, seeds)) as captured:
@@ -83,7 +83,8 @@ class Taping(Ops):
                 for tensor, answer in zip(asked, result, strict=True):
                     if answer is not None:
                         captured["cotangents"][self.read(tensor)] = snapshot(answer)
-        self.backwards.append(
+        self.backwards.insert(  # before those that ran inside it
+            number,
             Backward(
                 roots,
                 seeds,
@@ -93,7 +94,7 @@ class Taping(Ops):
                 creates_graph=calls.creates_graph(func, args, kwargs),
                 source=where,
                 **captured,
-            )
+            ),
         )
         return result
 
