@@ -86,11 +86,11 @@ REASONS: dict[str, dict[str, str]] = {
 }
 
 
-def kinds_apart(name: str) -> set[str]:
-    """The kinds of change under which an op_db variant parts from autograd."""
+def kinds_apart(name: str, reasons: dict[str, dict[str, str]] = REASONS) -> set[str]:
+    """The kinds of change under which an op_db variant, or a rule, parts from autograd."""
     return {
         kind
-        for groups in REASONS.values()
+        for groups in reasons.values()
         for kinds, names in groups.items()
         if name in names.split()
         for kind in kinds.split()

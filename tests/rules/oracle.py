@@ -95,21 +95,29 @@ def snapshot(leaf: Any) -> Any:
     return copy.requires_grad_(leaf.requires_grad)
 
 
-def complaint(rule: Rule, func: Function, args: tuple[Any, ...], kwargs: dict[str, Any]) -> str:
+def complaint(
+    rule: Rule,
+    func: Function,
+    args: tuple[Any, ...],
+    kwargs: dict[str, Any],
+    cotangents: list[Tensor] | None = None,
+    looser: float = 0.0,
+) -> str:
     """What the rule gets wrong in this call, or an empty string.
 
-    Every tensor of `args` and `kwargs` that requires grad is checked.
+    Every tensor of `args` and `kwargs` that requires grad is checked. `looser` is the tolerance
+    of a narrower dtype that takes part.
     """
-    expected, cotangents, gradients = autograd_side(func, args, kwargs)
+    expected, cotangents, gradients = autograd_side(func, args, kwargs, cotangents)
     if not cotangents:
         return ""
     outputs, found = rule_side(rule, args, kwargs, [c.conj() for c in cotangents])
     for ours, theirs in zip(outputs, expected, strict=True):
-        if wrong := difference(ours, theirs):
+        if wrong := difference(ours, theirs, looser):
             return f"forward: {wrong}"
     for tensor, gradient in gradients:
         name, ours = next((n, c) for n, t, c in found if t is tensor)
-        if wrong := cotangent_difference(ours, gradient, tensor, LOOSER.get(func, 0.0)):
+        if wrong := cotangent_difference(ours, gradient, tensor, max(looser, LOOSER.get(func, 0))):
             return f"d{name}: {wrong}"
     return ""
 

@@ -150,7 +150,7 @@ def binary_cross_entropy_with_logits(
     losses = -p * target * log_yes - (1 - target) * log_no
     if weight is not None:
         losses = losses * weight
-    y = reduced(losses, reduction)
+    y = reduced(as_dtype(losses, target.dtype), reduction)
 
     def backward(dy):
         dlosses = unreduced(dy, losses, reduction)

@@ -26,12 +26,13 @@ def multilabel_soft_margin_loss(
     log_no = F.logsigmoid(-input)
     w = 1 if weight is None else weight
     each = -w * (target * log_yes + (1 - target) * log_no)
-    losses = each.sum(-1) / input.shape[-1]
+    dim, classes = input.dim() - 1, input.shape[-1]
+    losses = each.sum(dim) / classes
     y = reduced(losses, reduction)
 
     def backward(dy):
         dlosses = unreduced(dy, losses, reduction)
-        deach = (w * dlosses.unsqueeze(-1) / input.shape[-1]).expand(each.shape)
+        deach = (w * dlosses.unsqueeze(dim) / classes).expand(each.shape)
         dinput = unbroadcast(deach * (torch.sigmoid(input) - target), input)
         dtarget = unbroadcast(deach * -input, target)
         dweight = None

@@ -93,7 +93,8 @@ def cosine_embedding_loss(
     square1 = (input1 * input1).sum(dim, keepdim=True) + 1e-12
     square2 = (input2 * input2).sum(dim, keepdim=True) + 1e-12
     lengths = (square1 * square2).sqrt()
-    cosine = (input1 * input2).sum(dim, keepdim=True) / lengths
+    product = input1 * input2
+    cosine = product.sum(dim, keepdim=True) / lengths
     score = cosine.squeeze(dim)
     alike = torch.where(target == 1, 1 - score, 0)
     apart = torch.where(target == -1, (score - margin).clamp(min=0), 0)
@@ -105,8 +106,9 @@ def cosine_embedding_loss(
         dalike = torch.where(target == 1, dlosses, 0)
         dapart = torch.where((target == -1) & (score >= margin), dlosses, 0)
         dcosine = (dapart - dalike).unsqueeze(dim)
-        across1 = (dcosine * input2 / lengths).sum_to_size(input1.shape)
-        across2 = (dcosine * input1 / lengths).sum_to_size(input2.shape)
+        dproduct = (dcosine / lengths).expand(product.shape)
+        across1 = (dproduct * input2).sum_to_size(input1.shape)
+        across2 = (dproduct * input1).sum_to_size(input2.shape)
         radial1 = (dcosine * cosine * input1 / square1).sum_to_size(input1.shape)
         radial2 = (dcosine * cosine * input2 / square2).sum_to_size(input2.shape)
         return unbroadcast(across1 - radial1, input1), unbroadcast(across2 - radial2, input2)
@@ -149,18 +151,25 @@ def triplet_margin_loss(
         dmissing = torch.where(missing >= 0, dlosses, 0)
         danchor_near, dpositive_near = near_backward(dmissing)
         danchor_far, dnegative, dpositive_far = far_backward(-dmissing)
-        danchor = danchor_near + danchor_far
-        dpositive = dpositive_near + dpositive_far
+        danchor = both(danchor_near, danchor_far)
+        dpositive = both(dpositive_near, dpositive_far)
         return danchor, dpositive, dnegative
 
     return y, backward
+
+
+def both(one, other):
+    """What comes on two ways, where it comes at all."""
+    if one is None or other is None:
+        return one if other is None else other
+    return one + other
 
 
 def negative_distance(anchor, positive, negative, p, eps, swap):
     """‖a − n‖, or the smaller of it and ‖p − n‖; its backward is for a, n and p."""
     far, far_backward = pairwise_distance(anchor, negative, p, eps)
     if not swap:
-        return far, lambda dfar: (*far_backward(dfar), 0)
+        return far, lambda dfar: (*far_backward(dfar), None)
     other, other_backward = pairwise_distance(positive, negative, p, eps)
     nearest, minimum_backward = minimum(far, other)
 
@@ -168,7 +177,7 @@ def negative_distance(anchor, positive, negative, p, eps, swap):
         dfar, dother = minimum_backward(dnearest)
         danchor, dnegative_far = far_backward(dfar)
         dpositive, dnegative_other = other_backward(dother)
-        return danchor, dnegative_far + dnegative_other, dpositive
+        return danchor, both(dnegative_far, dnegative_other), dpositive
 
     return nearest, backward
 

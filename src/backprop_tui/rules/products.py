@@ -71,10 +71,12 @@ def vecdot_samples(make):
 @rule(torch.linalg.vecdot, samples=vecdot_samples)
 def vecdot(x, y, *, dim=-1):
     """Inner products along one dimension, z = Σ x̄ᵢ·yᵢ: as vdot, for each."""
-    z = (x.conj() * y).sum(dim)
+    products = x.conj() * y
+    z = products.sum(dim)
 
     def backward(dz):
-        dz = dz.unsqueeze(dim)
+        if products.dim():
+            dz = dz.unsqueeze(dim).expand(products.shape)
         dx = unbroadcast((dz * y).conj(), x)
         dy = unbroadcast(dz * x.conj(), y)
         return dx, dy

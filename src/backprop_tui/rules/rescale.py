@@ -3,6 +3,7 @@
 import torch
 import torch.nn.functional as F
 
+from .broadcast import as_dtype
 from .norm import over_all_but
 from .registry import rule, sample
 
@@ -16,7 +17,7 @@ def weight_norm_samples(make):
 def weight_norm(v, g, dim=0):
     """A weight as its length and direction, w = g·v/‖v‖ (Salimans and Kingma, 2016).
 
-    With v̂ = v/‖v‖: ∂L/∂g = Σ dw·v̂ and ∂L/∂v = g·(dw − v̂·Σ dw·v̂)/‖v‖.
+    With v̂ = v/‖v‖: ∂L/∂g = Σ dw·v̂ and ∂L/∂v = (g·dw − v̂·Σ g·dw·v̂)/‖v‖.
     """
     dims = over_all_but(v, dim % v.dim()) if dim != -1 else list(range(v.dim()))
     length = torch.linalg.vector_norm(v, dim=dims, keepdim=True)
@@ -25,8 +26,9 @@ def weight_norm(v, g, dim=0):
 
     def backward(dy):
         along = (dy * direction).sum(dims, keepdim=True)
-        dv = g / length * (dy - along * direction)
-        dg = along.reshape(g.shape)
+        radial = (g * along).real * direction.conj()
+        dv = as_dtype((g * dy - radial) / length, v.dtype)
+        dg = as_dtype(along.reshape(g.shape), g.dtype)
         return dv, dg
 
     return y, backward

@@ -189,7 +189,7 @@ def i1e(input):
     y = torch.special.i1e(input)
 
     def backward(dy):
-        slope = torch.special.i0e(input) - y * (input.sign() + 1 / input)
+        slope = torch.special.i0e(input) - y * input.sign() - y / input
         dinput = dy * torch.where(input == 0, 0.5, slope)
         return dinput
 

@@ -37,7 +37,8 @@ def framed(signal, n_fft, hop, edge, mode):
 def centered(window, n_fft, win_length, like):
     """A window of win_length, ones if none is given, with zeros on both sides up to n_fft."""
     size = n_fft if win_length is None else win_length
-    window = like.new_ones(size, dtype=like.real.dtype) if window is None else window
+    ones = like.new_ones(size, dtype=like.real.dtype)
+    window = ones if window is None else window * 1.0  # of whole numbers, too
     left = (n_fft - size) // 2
     return pad(window, (left, n_fft - size - left))
 

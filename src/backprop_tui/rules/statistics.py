@@ -40,7 +40,7 @@ def cov(input, *, correction=1, fweights=None, aweights=None):
         if aweights is not None:
             asked = (dC @ centered.conj() * centered).real.sum(0)
             dfreedom = -(dC * C).real.sum() / freedom
-            slope = f - correction * f * (2 * a * W - (w * a).sum()) / (W * W)
+            slope = f - correction * f * (2 * a - (w * a).sum() / W) / W
             daweights = as_dtype(f * asked / freedom + dfreedom * slope, aweights.dtype)
         return dinput, None, None, daweights
 
