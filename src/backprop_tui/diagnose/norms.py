@@ -118,14 +118,17 @@ def update_size(examined: Examined) -> Iterator[Finding]:
     tape, known = examined.tape, examined.memory.of(Sizes)
     for update in tape.updates:
         name, rate = called(tape, update.value), float(update.options.get("lr", 0.0))
-        if not name or update.before.dim() < 2 or not rate or not update.before.any():
+        if not name or update.before.dim() < 2 or not rate:
             continue
         ratio = relative(update.after.float() - update.before.float(), update.before)
-        moved = bool(update.grad.any())  # from no gradient nothing comes, whatever the rate
+        if not math.isfinite(ratio) and not update.before.any():
+            continue
         rising = rate > known.rates.get(name, 0.0)
         known.rates[name] = rate
+        # From no gradient nothing comes, whatever the rate.
+        small = ratio < SMALL and not rising and bool(update.grad.any())
         known.large[name] = known.large[name] + 1 if ratio > LARGE else 0
-        known.small[name] = known.small[name] + 1 if moved and ratio < SMALL and not rising else 0
+        known.small[name] = known.small[name] + 1 if small else 0
         if UPDATE_STEPS in (known.large[name], known.small[name]):
             made = (e for e in tape.events if e.kind == "step" and update.value in e.values)
             step = next(made, None)  # an update that a lesson or a script makes has no such call
@@ -171,7 +174,9 @@ def _rows_equal(update: Update) -> bool:
     """Whether an update's weight and gradient are one row several times."""
     if update.before.dim() < 2 or len(update.before) < 2:
         return False
+    # Two rows tell most weights apart.
     return all(
         bool((t - t[:1]).abs().max() <= _EQUAL * t.abs().max())
-        for t in (update.before, update.grad)
+        for whole in (update.before, update.grad)
+        for t in (whole[:2], whole)
     )

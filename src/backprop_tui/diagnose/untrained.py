@@ -67,12 +67,17 @@ def called(tape: Tape, value: int) -> str:
 def _fed(examined: Examined) -> list[int]:
     """The leaves that got a gradient and that the program does not change by hand."""
     tape, flow = examined.tape, examined.flow
-    given = {v for b in tape.backwards for v, grad in b.cotangents.items() if grad.any()}
+    given = {
+        value
+        for backward in tape.backwards
+        for value, grad in backward.cotangents.items()
+        if tape.values[value].leaf and grad.any()
+    }
     by_hand = {value for event in tape.events if event.kind == "data=" for value in event.values}
     return [
         value
         for value in sorted(given - by_hand)
-        if tape.values[value].leaf and called(tape, value) and not edited(flow, value)
+        if called(tape, value) and not edited(flow, value)
     ]
 
 
