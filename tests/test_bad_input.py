@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.modules import module as modules
 from torch.optim import optimizer as optimizers
+from torch.utils.checkpoint import checkpoint
 
 import backprop_tui as bp
 from backprop_tui.recorder import Recorder
@@ -244,6 +245,25 @@ def test_a_transform_of_functions_runs_as_it_does_and_is_reported_as_unseen(tran
     plain = x.detach().clone().requires_grad_()
     transformed(plain).sum().backward()
     assert torch.equal(x.grad, plain.grad)
+
+
+def test_a_batch_of_backward_passes_runs_as_it_does_and_is_not_recorded():
+    x = torch.randn(3, requires_grad=True)
+    with bp.record() as tape:
+        many = torch.autograd.functional.jacobian(torch.exp, x, vectorize=True)
+        x.exp().sum().backward()
+    assert torch.equal(many, torch.diag(x.detach().exp()))
+    assert len(tape.backwards) == 1 and tape.check().ok
+
+
+def test_what_a_hook_replaced_is_known_around_a_checkpoint():
+    x = ones()
+    with bp.record() as tape:
+        y = x * 2
+        z = checkpoint(torch.exp, y, use_reentrant=True) * 3
+        z.register_hook(lambda grad: grad * 2)
+        z.sum().backward()
+    assert [len(backward.replaced) for backward in tape.backwards] == [1, 0]
 
 
 def test_a_double_backward_is_recorded_and_said():

@@ -28,7 +28,18 @@ class Tape(taping.Tape):
         numeric: bool = False,
         progress: Callable[[int, int], bool] = lambda done, total: True,
     ) -> Report:
-        """Compare manual with autograd in every backward pass. See `check.check`."""
+        """Compare manual with autograd in every backward pass, op by op and all the way.
+
+        Args:
+            numeric: ask finite differences, in float64, about every op that is not verified, and
+                name the one of three witnesses that stands alone.
+            progress: told how many ops of how many are done; it answers False to stop.
+
+        Raises:
+            ValueError: if nothing was differentiated while the tape was recorded, or its tensors
+                are on the meta device.
+            judge.Cancelled: if `progress` answered False.
+        """
         return checking.check(self, numeric=numeric, progress=progress)
 
     def show(self, title: str = "tape") -> None:
@@ -57,11 +68,16 @@ class Recording(Recorder):
 def record(model: nn.Module | None = None) -> Recording:
     """Record what PyTorch does in a ``with`` block, and hand over its Tape.
 
+    Observing changes no bit of what the program computes, and an exception of its own goes
+    through. What other threads, TorchScript or torch.func compute is not recorded: the report
+    names it as unseen, and no gradient that came through it is verified.
+
     Args:
         model: names parameters and gives ops their module path; without it ops are
             recorded all the same.
 
-    Observing changes no bit of what the program computes.
+    Raises:
+        RuntimeError: on entering, if another recording is running.
     """
     return Recording(model, Tape())
 

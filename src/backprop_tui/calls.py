@@ -226,6 +226,12 @@ def seeds(
     return tuple(seed for _, seed in zip(roots, listed, strict=False))
 
 
+def batched(func: Callable[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> bool:
+    """Whether many backward passes run as one, under vmap: its tensors have no memory."""
+    asked = func is torch.autograd.grad and argument(6, "is_grads_batched", args, kwargs)
+    return bool(asked)
+
+
 def creates_graph(
     func: Callable[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any]
 ) -> bool:

@@ -38,9 +38,13 @@ def check(
     Raises:
         ValueError: if nothing was differentiated while the tape was recorded, or its tensors
             are on the meta device.
+        judge.Cancelled: if `progress` answers False.
     """
     if not tape.backwards:
-        raise ValueError("nothing was differentiated: call loss.backward() inside the recording")
+        raise ValueError(
+            "nothing was differentiated: call loss.backward() inside the recording, in the thread "
+            "that it began in; what torch.func differentiates is not recorded"
+        )
     if any(seed.is_meta for backward in tape.backwards for seed in backward.seeds):
         raise ValueError("nothing to compare: tensors on the meta device have no numbers")
     total = sum(backward.after for backward in tape.backwards)

@@ -174,6 +174,8 @@ class Recorder(TrainingEvents, TorchFunctionMode):
         elif not self._taping.stepping or torch.is_grad_enabled():
             if known.kind is Kind.HOOK:
                 return self._taping.hook(*args, **kwargs)
+            if known.kind is Kind.BACKWARD and calls.batched(func, args, kwargs):
+                return func(*args, **kwargs)
             if known.kind is Kind.BACKWARD:
                 return self._differentiate(func, args, kwargs)
             self._taping.event(known.name, args[:1])

@@ -26,7 +26,17 @@ AGREED = (Verdict.EXACT, Verdict.ROUNDING)
 
 @dataclass(frozen=True)
 class ParameterRow:
-    """One leaf that requires grad: a parameter, or an input. See `compare.Comparison`."""
+    """One leaf that got a gradient in a backward pass: a parameter, or an input.
+
+    UNVERIFIED where a gradient came through an op without a rule, or through what the recorder
+    did not see; the figures are NaN where there was nothing to compare. See `compare.Comparison`.
+
+    Attributes:
+        step: the backward pass, from 0.
+        rho: autograd's distance from the float64 truth, in units of what rounding explains.
+        max_abs, max_rel, ulps: the largest differences of an element.
+        nonfinite: how many elements of the manual gradient are NaN or infinite.
+    """
 
     step: int
     name: str
@@ -77,7 +87,14 @@ class UpdateRow:
 
 @dataclass(frozen=True)
 class Coverage:
-    """How many of the ops that carry gradient have a rule, which have none, and whose raised."""
+    """What could be checked by rules.
+
+    Attributes:
+        ruled: how many of the `total` ops that carry gradient have a rule.
+        missing: the names of those that have none.
+        unseen: the names of autograd's nodes that no recorded op made.
+        failed: why a rule that there is was not used.
+    """
 
     ruled: int
     total: int
@@ -97,7 +114,14 @@ class Step:
 
 @dataclass(frozen=True)
 class Report:
-    """What `check` found. ``print(report)`` shows it as a table."""
+    """What `check` found. ``print(report)`` shows it as a table.
+
+    Attributes:
+        steps: one for each backward pass, in the order in which they began.
+        warning: what is to be said about all of it.
+        findings: what is wrong with the training, where that was asked.
+        updates: what the optimizers did.
+    """
 
     steps: tuple[Step, ...]
     coverage: Coverage

@@ -70,7 +70,7 @@ class Taping(Ops):
             )
         after, where, number = len(self.ops), source(), len(self.backwards)
         leftover = {} if func is torch.autograd.grad else self._identities.gradients()
-        self._replaced.clear()
+        around, self._replaced = self._replaced, set()
         with self._captured(given, _by_root(roots, seeds)) as captured:
             try:
                 result = func(*args, **kwargs)
@@ -96,6 +96,7 @@ class Taping(Ops):
                 **captured,
             ),
         )
+        self._replaced = around
         return result
 
     @contextmanager
