@@ -48,15 +48,13 @@ def unchanged(tensor: Tensor, kept: Tensor) -> bool:
 
     The first to write to memory that a copy-on-write clone shares moves away. The address
     is read by ``torch._C._data_address``, since ``data_ptr`` counts as a write. Of a sparse
-    tensor nothing is known: it has several memories.
+    tensor nothing is known, which has several memories, nor of a nested one, which has no shape.
     """
-    if kept.layout != torch.strided or tensor.layout != torch.strided:
+    try:
+        at = _address(kept) == _address(tensor)
+        return at and kept.shape == tensor.shape and kept.stride() == tensor.stride()
+    except RuntimeError:
         return False
-    if tensor.is_nested:  # which has no shape
-        return False
-    if kept.shape != tensor.shape or kept.stride() != tensor.stride():
-        return False
-    return _address(kept) == _address(tensor)
 
 
 def unshare(tensor: Tensor) -> None:
