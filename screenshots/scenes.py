@@ -108,7 +108,7 @@ SCENES = (
     Scene(
         "softmax",
         WIDE,
-        (*INSIDE, *"ssss"),
+        ("i", *"sss"),
         "inside softmax: y · (dy − Σ dy·y), row by row",
         title="softmax",
         tape=insides.softmax,
@@ -116,7 +116,7 @@ SCENES = (
     Scene(
         "layer-norm",
         WIDE,
-        (*INSIDE, *"ssssss"),
+        (*INSIDE, *"ssssssss"),
         "inside layer norm: the mean and the stretch are taken out of the cotangent",
         title="layer norm",
         tape=insides.layer_norm,

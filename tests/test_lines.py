@@ -22,7 +22,7 @@ def wrapped(a, b):
     total += 1
     for _ in range(2):
         total = total - b
-    first, second = total.chunk(2)
+    first, second, _ = torch.cat([total, b[:1]]).split(1)
     scale = 3.0
     if scale > 2:
         first = first * scale

@@ -266,7 +266,7 @@ def _names_read(statement: ast.stmt) -> list[str]:
 
 
 def _names_bound(statement: ast.stmt) -> list[str]:
-    """The names that a statement binds or writes into, in order."""
+    """The names that a statement binds or writes into, in order; `_` is not meant to be seen."""
     if isinstance(statement, ast.Assign):
         return [name for target in statement.targets for name in _targets(target)]
     if isinstance(statement, (ast.AugAssign, ast.AnnAssign)):
@@ -276,7 +276,7 @@ def _names_bound(statement: ast.stmt) -> list[str]:
 
 def _targets(target: ast.expr) -> list[str]:
     match target:
-        case ast.Name(id=name):
+        case ast.Name(id=name) if name != "_":
             return [name]
         case ast.Subscript(value=inner) | ast.Starred(value=inner):
             return _targets(inner)
