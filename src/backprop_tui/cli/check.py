@@ -60,8 +60,8 @@ def _answers(check: argparse.ArgumentParser) -> None:
         type=_reasons,
         default=("different", "finding"),
         metavar="WHAT",
-        help="different, finding (an error), unruled (an op without a rule), with commas "
-        "between (default different,finding)",
+        help="different, finding (an error), unruled (an op without a rule, or not recorded), with "
+        "commas between (default different,finding)",
     )
     check.add_argument("--json", action="store_true", help="print JSON instead of a table")
     check.add_argument("--junit", metavar="FILE", help="write JUnit XML to FILE as well")
