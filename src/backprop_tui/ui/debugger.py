@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from ..session import Session
     from ..steps import Trace
 
+FOLDS = 1000
+"""So many folds are remembered: more are a large tape's, all folded by one key."""
+
 
 class Debugger(Desk):
     """What one sees: a training step, its steps, and where we are in it."""
@@ -69,4 +72,5 @@ class Debugger(Desk):
 
     @on(StepsPane.Folded)
     def _steps_folded(self, message: StepsPane.Folded) -> None:
-        self.post_message(self.Remember("folded", list(message.folded)))
+        if len(message.folded) <= FOLDS:
+            self.post_message(self.Remember("folded", list(message.folded)))
