@@ -16,6 +16,7 @@ import backprop_tui as bp
 from backprop_tui import judge, wording
 from backprop_tui.overview import TapeSession
 from backprop_tui.steps import Trace
+from backprop_tui.ui import debugger
 from backprop_tui.ui.app import BackpropApp, PlainSettings
 from backprop_tui.ui.panes.source import CodeView
 from backprop_tui.ui.panes.steps import StepsPane
@@ -103,6 +104,21 @@ async def test_folding_all_and_a_heading_says_the_worst_below_it(tape: bp.Tape) 
         assert screen.debugger.query_one(StepsPane).folded
         await screen.press("plus")
         assert any("layer_norm′" in line for line in steps(screen))
+
+
+@pytest.mark.parametrize("most", [2, 1000])
+async def test_only_folds_made_by_hand_are_remembered(
+    tape: bp.Tape, monkeypatch: pytest.MonkeyPatch, most: int
+) -> None:
+    monkeypatch.setattr(debugger, "FOLDS", most)
+    settings = PlainSettings()
+    app = BackpropApp(lambda: TapeSession.of(tape), "tape", settings)
+    async with app.run_test(size=WIDE) as pilot:
+        screen = Screen(app, pilot)
+        await screen.ready()
+        await screen.press("minus")
+        assert len(screen.debugger.query_one(StepsPane).folded) > 2
+    assert ("folded" in settings.state) == (most == 1000)
 
 
 async def test_an_op_as_a_capsule_from_outside_and_inside(
