@@ -165,6 +165,30 @@ def test_a_tape_without_a_backward_says_so(fault):
         tape.check()
 
 
+def test_a_tape_that_is_not_over_says_when_to_check_it():
+    with bp.record() as tape:
+        (ones() * 2).sum().backward()
+        with pytest.raises(ValueError, match="check when it is over"):
+            tape.check()
+    assert tape.check().ok
+
+
+@pytest.mark.parametrize("stage", ["forward", "backward"])
+def test_an_error_inside_a_checkpoints_backward_leaves_nothing_behind(stage):
+    runs = []
+
+    def exp(x: Tensor) -> Tensor:
+        runs.append(x)
+        if len(runs) == 2 and stage == "forward":
+            raise Stop
+        return Raises.apply(x) if stage == "backward" else x.exp()
+
+    before = left_behind()
+    with pytest.raises(Stop), bp.record():
+        checkpoint(exp, ones(), use_reentrant=True).sum().backward()
+    assert left_behind() == before
+
+
 def test_the_pass_before_a_freed_graph_is_verified():
     with pytest.raises(RuntimeError, match="second time"), bp.record() as tape:
         freed_graph()

@@ -43,7 +43,8 @@ def check(
     if not tape.backwards:
         raise ValueError(
             "nothing was differentiated: call loss.backward() inside the recording, in the thread "
-            "that it began in; what torch.func differentiates is not recorded"
+            "that it began in, and check when it is over; what torch.func differentiates is not "
+            "recorded"
         )
     if any(seed.is_meta for backward in tape.backwards for seed in backward.seeds):
         raise ValueError("nothing to compare: tensors on the meta device have no numbers")
