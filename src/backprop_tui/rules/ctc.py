@@ -117,6 +117,7 @@ def ctc_loss(
 
     ∂p/∂yₜ(k) gathers the terms of the places with the label k (eq. 15). PyTorch adds yₜ(k):
     its gradient is that of the softmax's input, which a log_softmax before it leaves as it is.
+    Where log yₜ(k) is −∞ autograd gives NaN, of −∞ + ∞; here it is the limit, 0.
     """
     batched = log_probs.dim() == 3
     log_p = log_probs if batched else log_probs.unsqueeze(1)
