@@ -80,7 +80,7 @@ def scatter_reduce(input, dim, index, src, reduce, *, include_self=True):
         return torch.where(replaced, 0, places).scatter_add(dim, index, elements)
 
     def backward(dy):
-        arrived, result = src[window], y
+        arrived, result = torch.atleast_1d(src)[window], y
         if reduce == "prod":
             nonzero = torch.where(replaced | (input == 0), 1, input)
             factors = torch.where(src == 0, 1, src)
@@ -88,7 +88,7 @@ def scatter_reduce(input, dim, index, src, reduce, *, include_self=True):
         slope, src_slope = SLOPES[reduce](input, arrived, result, gather, add)
         dinput = torch.where(replaced, 0, dy * slope)
         dsrc = torch.zeros_like(src)
-        dsrc[window] = gather(dy) * src_slope
+        torch.atleast_1d(dsrc)[window] = gather(dy) * src_slope
         return dinput, None, None, dsrc
 
     return y, backward

@@ -167,7 +167,7 @@ def scatter(input, dim, index, src=None, *, value=None, reduce=None):
         if isinstance(src, Tensor):
             read = dy.gather(dim, index)
             dsrc = torch.zeros_like(src)
-            dsrc[tuple(slice(n) for n in index.shape)] = read
+            torch.atleast_1d(dsrc)[tuple(slice(n) for n in index.shape)] = read
         return dinput, None, None, dsrc
 
     return y, backward
@@ -185,7 +185,7 @@ def scatter_add(input, dim, index, src):
     def backward(dy):
         read = dy.gather(dim, index)
         dsrc = torch.zeros_like(src)
-        dsrc[tuple(slice(n) for n in index.shape)] = read
+        torch.atleast_1d(dsrc)[tuple(slice(n) for n in index.shape)] = read
         dinput = dy
         return dinput, None, None, dsrc
 
