@@ -158,8 +158,8 @@ def group_norm_samples(make):
 def group_norm(input, num_groups, weight=None, bias=None, eps=1e-5, cudnn_enabled=True):
     """Each group of channels of each example to mean 0 and variance 1, then y = x̂·w + b.
 
-    One kernel finds x̂ and r, as the lines of `layer_norm` would. The weight is one number for
-    each channel, so the means of dx̂ and dx̂·x̂ are made of each channel's Σ dy and Σ dy·x̂.
+    One kernel finds x̂ and r. The weight is one number for each channel, so the means of dx̂ and
+    dx̂·x̂ are made of each channel's Σ dy and Σ dy·x̂.
     """
     channels, size = input.shape[1], math.prod(input.shape[2:])
     normalized, _, scale = torch.native_group_norm(
