@@ -2,8 +2,8 @@
 
 A convolution is linear in its input and in its kernel. Its adjoint in the input is the
 transposed convolution with the same kernel (Dumoulin and Visin, 2016, arXiv:1603.07285); its
-adjoint in the kernel is, for each of the kernel's places, a product of the cotangent with the
-input that the place met. Such a product is fast in any dtype, and in float32 often has the bits
+adjoint in the kernel is, for each of the kernel's rows, a product of the cotangent with the
+input that the row met. Such a product is fast in any dtype, and in float32 often has the bits
 of torch's own.
 """
 
@@ -39,18 +39,22 @@ def split_padding(padding, kernel, dilation):
 
 
 def kernel_cotangent(input, dy, kernel, stride, padding, dilation, groups):
-    """∂L/∂W of a convolution: for each place of the kernel, dy times the input that it met."""
+    """∂L/∂W of a convolution: for each row of the kernel, dy times the input that it met."""
     edges = [edge for width in reversed(padding) for edge in (width, width)]
     input = F.pad(input, edges).transpose(0, 1).unflatten(0, (groups, -1))
+    reach = dilation[-1] * (kernel[-1] - 1) + 1
+    windows = input.unfold(-1, reach, stride[-1])[..., : dy.shape[-1], :: dilation[-1]]
+    windows = windows.movedim(-1, 2)
     dy = dy.transpose(0, 1).unflatten(0, (groups, -1))
-    axes = tuple(zip(dy.shape[3:], stride, dilation, strict=True))
+    axes = tuple(zip(dy.shape[3:-1], stride[:-1], dilation[:-1], strict=True))
     dy = dy.flatten(2)
-    places = []
-    for place in itertools.product(*map(range, kernel)):
-        starts = [d * at for at, (_, _, d) in zip(place, axes, strict=True)]
+    rows = []
+    for row in itertools.product(*map(range, kernel[:-1])):
+        starts = [d * at for at, (_, _, d) in zip(row, axes, strict=True)]
         met = [slice(i, i + s * (n - 1) + 1, s) for i, (n, s, _) in zip(starts, axes, strict=True)]
-        places.append(dy @ input[(..., *met)].flatten(2).mT)
-    return torch.stack(places, -1).flatten(0, 1).unflatten(-1, kernel)
+        met = windows[(..., *met, slice(None))].flatten(3).flatten(1, 2)
+        rows.append((dy @ met.mT).unflatten(-1, (-1, kernel[-1])))
+    return torch.stack(rows, 3).reshape(-1, input.shape[1], *kernel)
 
 
 def cropped(tensor, sizes):
