@@ -14,7 +14,7 @@ from textual.worker import get_current_worker
 
 from .panes.status import StatusLine
 from .seek import Seek
-from .travel import REPORT_EVERY, prepare
+from .travel import REPORT_EVERY, look_through, prepare
 
 if TYPE_CHECKING:
     from ..steps import Trace
@@ -89,6 +89,7 @@ class Checking(Seek):
             trace = self.session.judge(iteration, report)
             if not worker.is_cancelled:
                 prepare(trace)
+                look_through(trace, lambda: not worker.is_cancelled and not self._leave.is_set())
         finally:
             gc.freeze()
             gc.enable()

@@ -44,6 +44,23 @@ def prepare(trace: Trace) -> None:
         ask(trace)
 
 
+def look_through(trace: Trace, wanted: Callable[[], bool]) -> bool:
+    """Work out, in a worker, what keys are going to ask of a trace; whether it came to the end.
+
+    Args:
+        wanted: whether that is still worth while.
+    """
+    asks: tuple[Callable[[Trace], object], ...] = (ops, layers, kin.bind_all, texts, goals)
+    for ask in (*asks, kin.readers):
+        if not wanted():
+            return False
+        ask(trace)
+    while wanted():
+        if not standing.look_on(trace):
+            return True
+    return False
+
+
 class Travel(Frame):
     """Going to a place: a step, perhaps of another iteration, perhaps inside an op."""
 
@@ -92,23 +109,13 @@ class Travel(Frame):
         assert self.session is not None
         self._painted.wait(PATIENCE)
         try:
-            self._look_through(trace)
+            worker = get_current_worker()
+            if look_through(trace, lambda: trace is self.trace and not worker.is_cancelled):
+                self.app.call_from_thread(self._show_status)  # which may tell of a fault now
         finally:
             self._looked.set()
         if trace is self.trace and (coming := self.session.ahead(iteration)) is not None:
             prepare(coming)
-
-    def _look_through(self, trace: Trace) -> None:
-        """Work out, in a worker, what keys are going to ask of the trace on the screen."""
-        worker = get_current_worker()
-        asks: tuple[Callable[[Trace], object], ...] = (ops, layers, texts, goals)
-        for ask in (*asks, kin.readers, kin.bind_all):
-            if trace is self.trace:
-                ask(trace)
-        while trace is self.trace and not worker.is_cancelled:
-            if not standing.look_on(trace):
-                self.app.call_from_thread(self._show_status)  # which may tell of a fault now
-                break
 
     # Going there.
 
