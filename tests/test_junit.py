@@ -13,7 +13,8 @@ import backprop_tui as bp
 from backprop_tui.compare import Verdict
 from backprop_tui.finding import Finding, Severity
 from backprop_tui.junit import junit
-from backprop_tui.report import Coverage, OpRow, ParameterRow, Report, Step
+from backprop_tui.report import Report
+from backprop_tui.report_rows import Coverage, OpRow, ParameterRow, Step
 from backprop_tui.tape import Source
 
 # Element -> its attributes, those that it must have first, and its children.

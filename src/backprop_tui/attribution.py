@@ -18,7 +18,8 @@ from typing import Any
 import torch
 
 from .frames import is_ours
-from .private import filtered, patched
+from .patches import patched
+from .private import filtered
 
 _OVERRIDES = torch.overrides.__file__
 _ANY_OF_OURS = ("always", None, Warning, re.compile(rf"{re.escape(__package__)}\."), 0)

@@ -9,7 +9,8 @@ from torch import Tensor
 from .compare import worst as worst_of
 from .judge import Judged, judge
 from .numeric import standing_alone
-from .report import AGREED, Coverage, OpRow, ParameterRow, Report, Step
+from .report import AGREED, Report
+from .report_rows import Coverage, OpRow, ParameterRow, Step
 from .rules import registry
 from .tape import Op, Tape
 from .updates import rows

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from .calls import written
-from .private import engine_runs
+from .patches import engine_runs
 from .tape import Op, map_tensors, tensors
 
 

@@ -8,7 +8,8 @@ from xml.etree import ElementTree as xml
 
 from .compare import Verdict
 from .finding import Finding, Severity
-from .report import OpRow, ParameterRow, Report, Step
+from .report import Report
+from .report_rows import OpRow, ParameterRow, Step
 
 _WRONG = (Verdict.DIFFERENT, Verdict.AMBER)
 _ILLEGAL = re.compile("[^\t\n\r -\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")

@@ -30,15 +30,8 @@ from .frames import source
 from .garbage import seldom_collected
 from .modules import Modules
 from .ops import Where
-from .private import (
-    asking,
-    function_applied,
-    guardless,
-    patched,
-    resized,
-    transforming,
-    unseen,
-)
+from .patches import asking, function_applied, patched, resized
+from .private import guardless, transforming, unseen
 from .rules import registry
 from .tape import Scope, Tape, tensors
 from .taping import Taping

@@ -1,4 +1,4 @@
-"""What a check found: the rows, their JSON, and their text."""
+"""What a check found, as a whole: its verdict, its JSON, and its text."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from rich.text import Text
 
 from .compare import Verdict
 from .finding import Finding, Severity
+from .report_rows import Coverage, OpRow, ParameterRow, Step, UpdateRow
 
 _COLOURS = {"exact": "green", "rounding": "cyan", "amber": "yellow", "different": "red"}
 _SEVERITY_COLOURS = {Severity.ERROR: "red", Severity.WARNING: "yellow", Severity.NOTE: "cyan"}
@@ -22,94 +23,6 @@ VERSION = 1
 """Of the JSON's shape; it grows when a field changes its meaning or goes."""
 
 AGREED = (Verdict.EXACT, Verdict.ROUNDING)
-
-
-@dataclass(frozen=True)
-class ParameterRow:
-    """One leaf that got a gradient in a backward pass: a parameter, or an input.
-
-    UNVERIFIED where a gradient came through an op without a rule, or through what the recorder
-    did not see; the figures are NaN where there was nothing to compare. See `compare.Comparison`.
-
-    Attributes:
-        step: the backward pass, from 0.
-        rho: autograd's distance from the float64 truth, in units of what rounding explains.
-        max_abs, max_rel, ulps: the largest differences of an element.
-        nonfinite: how many elements of the manual gradient are NaN or infinite.
-    """
-
-    step: int
-    name: str
-    shape: tuple[int, ...]
-    verdict: Verdict
-    rho: float
-    max_abs: float
-    max_rel: float
-    ulps: float
-    nonfinite: int
-
-
-@dataclass(frozen=True)
-class OpRow:
-    """One op that carries gradient; `rule` is None where torch's own derivative stood in.
-
-    `alone`, of a check with `numeric`, names the one of three witnesses that contradicts the
-    others (`numeric.standing_alone`). `failure` says why a rule that there is was not used.
-    """
-
-    step: int
-    index: int
-    op: str
-    module: str
-    source: str
-    rule: str | None
-    isolated: Verdict
-    chained: Verdict
-    alone: str = ""
-    failure: str = ""
-
-
-@dataclass(frozen=True)
-class UpdateRow:
-    """One parameter's update by an optimizer.
-
-    `gradient` says whether the gradient that it used is what the backward passes left, with
-    clipping accounted for; UNVERIFIED where something else changed it. `verdict` compares the
-    parameter after it with the update rule's; UNCHECKED where the optimizer has none.
-    """
-
-    optimizer: str
-    name: str
-    gradient: Verdict
-    verdict: Verdict
-    rho: float
-
-
-@dataclass(frozen=True)
-class Coverage:
-    """What could be checked by rules.
-
-    Attributes:
-        ruled: how many of the `total` ops that carry gradient have a rule.
-        missing: the names of those that have none.
-        unseen: the names of autograd's nodes that no recorded op made.
-        failed: why a rule that there is was not used.
-    """
-
-    ruled: int
-    total: int
-    missing: tuple[str, ...]
-    unseen: tuple[str, ...]
-    failed: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
-class Step:
-    """One backward pass: its loss (None where it is no scalar), its leaves and its ops."""
-
-    loss: float | None
-    parameters: tuple[ParameterRow, ...]
-    ops: tuple[OpRow, ...]
 
 
 @dataclass(frozen=True)
@@ -169,8 +82,8 @@ class Report:
         """
         return {
             "version": VERSION,
-            "steps": [_step_dict(step) for step in self.steps],
-            "updates": [_update_dict(row) for row in self.updates],
+            "steps": [step.to_dict() for step in self.steps],
+            "updates": [row.to_dict() for row in self.updates],
             "verdict": str(self.verdict),
             "findings": [finding.to_dict() for finding in self.findings],
         }
@@ -200,47 +113,6 @@ class Report:
 
 def _badness(row: ParameterRow) -> tuple[int, float]:
     return row.verdict.rank, row.rho
-
-
-def _step_dict(step: Step) -> dict[str, Any]:
-    return {
-        "loss": _number(step.loss),
-        "parameters": [
-            {
-                "name": row.name,
-                "shape": list(row.shape),
-                "verdict": str(row.verdict),
-                "rho": _number(row.rho),
-                "max_abs": _number(row.max_abs),
-                "max_rel": _number(row.max_rel),
-            }
-            for row in step.parameters
-        ],
-        "ops": [
-            {
-                "op": row.op,
-                "module": row.module,
-                "rule": row.rule,
-                "isolated": str(row.isolated),
-                "chained": str(row.chained),
-            }
-            for row in step.ops
-        ],
-    }
-
-
-def _update_dict(row: UpdateRow) -> dict[str, Any]:
-    return {
-        "optimizer": row.optimizer,
-        "name": row.name,
-        "gradient": str(row.gradient),
-        "verdict": str(row.verdict),
-        "rho": _number(row.rho),
-    }
-
-
-def _number(value: float | None) -> float | None:
-    return value if value is not None and math.isfinite(value) else None
 
 
 def tables(steps: Sequence[Step]) -> Iterator[RenderableType]:

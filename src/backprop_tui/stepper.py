@@ -11,6 +11,7 @@ from torch import nn
 
 from . import private
 from .calls import Called
+from .patches import engine_runs
 from .recorder import Recorder
 from .tape import Tape, tensors
 from .taping import Taping
@@ -208,7 +209,7 @@ class Pace:
         self._counted = False  # whether `number` is that of the step under way already
         self._sequence = -1  # autograd's next number after the last backward pass
         self._differentiating = False
-        self._engine = private.engine_runs(self._engine_ran)
+        self._engine = engine_runs(self._engine_ran)
 
     def __enter__(self) -> Pace:
         self._engine.__enter__()

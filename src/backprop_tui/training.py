@@ -10,7 +10,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from .private import Patch, clipping, unseen
+from .patches import Patch, clipping
+from .private import unseen
 from .taping import Taping
 
 

@@ -12,7 +12,7 @@ from torch import Tensor
 from .clipping import Clip, clips, gradient
 from .compare import ROUNDING, Comparison, Standing, Verdict, bound, compare, same_bits
 from .numeric import widen
-from .report import UpdateRow
+from .report_rows import UpdateRow
 from .rules.optimizer import UPDATES
 from .tape import Tape, Update, map_tensors
 from .variables import label
