@@ -409,6 +409,17 @@ async def test_values_ahead_are_not_bound() -> None:
         assert "x2" in screen.debugger.names()
 
 
+@pytest.mark.parametrize("line", ["evaluate", "filter"])
+async def test_what_is_typed_before_a_line_knows_of_its_focus_stays(line: str) -> None:
+    async with opened() as screen:
+        getattr(screen.debugger, f"action_{line}")()
+        field = screen.app.focused
+        assert isinstance(field, Input)
+        field.insert_text_at_cursor("1")
+        await screen.press("0")
+        assert field.value == "10"
+
+
 async def test_history_and_completion() -> None:
     async with opened() as screen:
         await evaluate(screen, "x1 + 1")

@@ -29,7 +29,11 @@ class EvaluateInput(Input):
     ]
 
     def __init__(self) -> None:
-        super().__init__(placeholder="x4.sum(), a = x1 * 2, pgrad[2] - rex4, …", compact=True)
+        super().__init__(
+            placeholder="x4.sum(), a = x1 * 2, pgrad[2] - rex4, …",
+            compact=True,
+            select_on_focus=False,  # which would come after the first keys that are typed ahead
+        )
         self.names: Callable[[], Mapping[str, Any]] = dict
         self.past: list[str] = []
         self._recalled = 0
@@ -39,9 +43,8 @@ class EvaluateInput(Input):
         """Begin a new line; `names` gives the scope for completion."""
         self.names, self.value = names, ""
         self._recalled, self._choices = len(self.past), []
-        self.screen.set_focus(
-            self
-        )  # at once, where focus() would wait and lose what is typed ahead
+        # At once, where focus() would wait and lose what is typed ahead.
+        self.screen.set_focus(self)
 
     def remember(self, source: str) -> None:
         """Put a line into the history."""

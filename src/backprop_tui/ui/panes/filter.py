@@ -26,7 +26,11 @@ class FilterInput(Input):
     ]
 
     def __init__(self) -> None:
-        super().__init__(placeholder="relu, fc1.weight, different, nan, zero, …", compact=True)
+        super().__init__(
+            placeholder="relu, fc1.weight, different, nan, zero, …",
+            compact=True,
+            select_on_focus=False,
+        )
 
     def action_hit(self, direction: int) -> None:
         self.post_message(FilterBar.Hit(direction))
@@ -75,8 +79,10 @@ class FilterBar(Horizontal):
     def open(self) -> None:
         """Show the line and take the focus."""
         self.add_class("-open")
-        # At once, where focus() would wait and lose what is typed ahead.
-        self.screen.set_focus(self.query_one(FilterInput))
+        # Both at once: what is typed ahead is its own, and takes the place of the words before.
+        field = self.query_one(FilterInput)
+        field.select_all()
+        self.screen.set_focus(field)
 
     def close(self) -> None:
         """Hide the line."""
